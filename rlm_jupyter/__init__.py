@@ -1,0 +1,123 @@
+"""Recursive Language Models in the user's own Jupyter kernel.
+
+The front door (``RLM``, ``RLMSession``) stands in this folder; ``core`` holds the loop, ``clients`` the models,
+``environments`` the places where code runs, ``trace`` what happened, ``magics`` the notebook's ``%rlm`` and ``%%rlm``.
+Names are imported at first use, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from .core.errors import (
+        BudgetExceededError,
+        CancellationError,
+        ClientError,
+        ConfigurationError,
+        ErrorThresholdExceededError,
+        InterruptedRun,
+        RLMError,
+        TimeoutExceededError,
+        TokenLimitExceededError,
+    )
+    from .core.results import REPLResult, RLMChatCompletion
+    from .core.usage import ModelUsageSummary, UsageSummary
+    from .environments.choice import get_environment
+    from .environments.jupyter import JupyterREPL
+    from .environments.local import LocalREPL
+    from .rlm import RLM
+    from .session import RLMSession
+    from .trace.logger import RLMLogger
+    from .trace.notebook_log import enable_trace_notebook, render_completion, start_trace_writer, stop_trace_writer
+    from .trace.trace import Trace
+
+__all__ = [
+    "RLM",
+    "BudgetExceededError",
+    "CancellationError",
+    "ClientError",
+    "ConfigurationError",
+    "ErrorThresholdExceededError",
+    "InterruptedRun",
+    "JupyterREPL",
+    "LocalREPL",
+    "ModelUsageSummary",
+    "REPLResult",
+    "RLMChatCompletion",
+    "RLMError",
+    "RLMLogger",
+    "RLMSession",
+    "TimeoutExceededError",
+    "TokenLimitExceededError",
+    "Trace",
+    "UsageSummary",
+    "__version__",
+    "enable_trace_notebook",
+    "get_environment",
+    "load_ipython_extension",
+    "render_completion",
+    "start_trace_writer",
+    "stop_trace_writer",
+    "unload_ipython_extension",
+]
+
+_MODULES = {
+    "RLM": "rlm",
+    "RLMSession": "session",
+    "BudgetExceededError": "core.errors",
+    "ErrorThresholdExceededError": "core.errors",
+    "TimeoutExceededError": "core.errors",
+    "TokenLimitExceededError": "core.errors",
+    "CancellationError": "core.errors",
+    "ClientError": "core.errors",
+    "ConfigurationError": "core.errors",
+    "InterruptedRun": "core.errors",
+    "RLMError": "core.errors",
+    "REPLResult": "core.results",
+    "RLMChatCompletion": "core.results",
+    "ModelUsageSummary": "core.usage",
+    "UsageSummary": "core.usage",
+    "JupyterREPL": "environments.jupyter",
+    "LocalREPL": "environments.local",
+    "get_environment": "environments.choice",
+    "RLMLogger": "trace.logger",
+    "Trace": "trace.trace",
+    "enable_trace_notebook": "trace.notebook_log",
+    "render_completion": "trace.notebook_log",
+    "start_trace_writer": "trace.notebook_log",
+    "stop_trace_writer": "trace.notebook_log",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("rlm-jupyter")
+    module = _MODULES.get(name)
+    if module is None:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(f".{module}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Bring ``%rlm`` and ``%%rlm`` into the shell: ``%load_ext rlm_jupyter``."""
+    from .magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take the magics out again and put everything back: ``%unload_ext rlm_jupyter``."""
+    from .magics import unload
+
+    unload(shell)
