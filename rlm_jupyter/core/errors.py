@@ -1,0 +1,83 @@
+"""What can end a run other than an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .results import RunTrace
+
+__all__ = [
+    "BudgetExceededError",
+    "CancellationError",
+    "ClientError",
+    "ConfigurationError",
+    "ErrorThresholdExceededError",
+    "InterruptedRun",
+    "LimitExceededError",
+    "RLMError",
+    "ScaffoldError",
+    "TimeoutExceededError",
+    "TokenLimitExceededError",
+]
+
+
+class RLMError(Exception):
+    """A run could not be completed.
+
+    ``partial_answer`` is what the model had put into ``answer["content"]`` by then, or None; ``trace`` is the trace up
+    to that point, or None when the run had not begun.
+    """
+
+    def __init__(self, message: str, *, partial_answer: str | None = None, trace: RunTrace | None = None) -> None:
+        super().__init__(message)
+        self.partial_answer = partial_answer
+        self.trace = trace
+
+
+class ConfigurationError(RLMError, ValueError):
+    """An argument, option or name that cannot be used; the message says what can."""
+
+
+class ClientError(RLMError):
+    """A model could not be reached, refused the request, or sent something that is not a reply.
+
+    ``status`` is the HTTP status where there was one; ``retryable`` tells whether the same call may succeed later.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retryable = retryable
+
+
+class CancellationError(RLMError):
+    """The run was cancelled: interrupted, closed, or its scope had ended before this call."""
+
+
+class LimitExceededError(RLMError):
+    """A limit of the run was reached. Nothing more is sent once it is."""
+
+
+class BudgetExceededError(LimitExceededError):
+    """The run has cost what it may cost, or a cost that nobody can tell."""
+
+
+class TimeoutExceededError(LimitExceededError, TimeoutError):
+    """The run has taken as long as it may take."""
+
+
+class TokenLimitExceededError(LimitExceededError):
+    """The run has used as many tokens, in and out, as it may use."""
+
+
+class ErrorThresholdExceededError(LimitExceededError):
+    """As many code blocks as may fail in a row have failed."""
+
+
+class ScaffoldError(RLMError):
+    """Model code used a scaffold name in a way that it does not allow."""
+
+
+class InterruptedRun(CancellationError, KeyboardInterrupt):
+    """The user interrupted the run (Ctrl-C, or the notebook's stop button)."""

@@ -1,0 +1,89 @@
+"""The recursive loop, as a generator: it yields what it needs and is sent what came of it.
+
+It does no input and no output, so the same logic serves the synchronous and the asynchronous driver, and replay.
+Source of the method: Recursive Language Models, arXiv 2512.24601.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from .effects import BeginIteration, CallModel, Effect, EndIteration, RunCode
+from .observation import OBSERVATION_LIMIT, observe
+from .prompts import REMINDER, closing_request
+from .protocols import Message, ModelReply
+from .reply import TextAnswer, read_reply
+from .results import REPLResult
+
+__all__ = ["completion_loop", "plain_loop"]
+
+
+def completion_loop(
+    messages: list[Message], max_iterations: int, observation_limit: int = OBSERVATION_LIMIT
+) -> Generator[Effect, Any, str]:
+    """Return the answer, after at most ``max_iterations`` iterations and one call that asks for it.
+
+    ``messages`` begins the conversation; replies and observations are appended to it and nothing in it is changed, so
+    that a provider's prefix cache hits.
+    """
+    for number in range(1, max_iterations + 1):
+        yield BeginIteration(number)
+        answer = yield from _iterate(messages, observation_limit)
+        yield EndIteration(number, answer)
+        if answer is not None:
+            return answer
+    return (yield from _close(messages, max_iterations))
+
+
+def _iterate(messages: list[Message], limit: int) -> Generator[Effect, Any, str | None]:
+    reply: ModelReply = yield CallModel(messages)
+    messages.append({"role": "assistant", "content": reply.text})
+    read = read_reply(reply.text)
+    blocks = read.code_blocks
+    if read.answer is not None:
+        if not read.answer.is_variable:
+            return read.answer.text
+        blocks = (_as_code(read.answer),)
+    if not blocks:
+        messages.append({"role": "user", "content": REMINDER})
+        return None
+    results: list[REPLResult] = []
+    for index, code in enumerate(blocks, 1):
+        result: REPLResult = yield RunCode(code, index)
+        if result.final_answer is not None:
+            return result.final_answer
+        results.append(result)
+        if result.error is not None:
+            break
+    messages.append({"role": "user", "content": observe(results, len(blocks), limit)})
+    return None
+
+
+def _close(messages: list[Message], iterations: int) -> Generator[Effect, Any, str]:
+    """Ask once more, for the answer alone. The request stands in the user role, which every provider accepts last."""
+    number = iterations + 1
+    yield BeginIteration(number, closing=True)
+    messages.append({"role": "user", "content": closing_request(iterations)})
+    reply: ModelReply = yield CallModel(messages)
+    messages.append({"role": "assistant", "content": reply.text})
+    answer = read_reply(reply.text).answer
+    text = reply.text.strip()
+    if answer is not None and answer.is_variable:
+        result: REPLResult = yield RunCode(_as_code(answer), 1)
+        text = result.final_answer if result.final_answer is not None else text
+    elif answer is not None:
+        text = answer.text
+    yield EndIteration(number, text)
+    return text
+
+
+def _as_code(answer: TextAnswer) -> str:
+    return f"FINAL_VAR({answer.text!r})" if answer.text.isidentifier() else f"FINAL_VAR({answer.text})"
+
+
+def plain_loop(messages: list[Message]) -> Generator[Effect, Any, str]:
+    """Return the reply to the messages as they are: what a recursive completion is at depth 0."""
+    reply: ModelReply = yield CallModel(messages)
+    messages.append({"role": "assistant", "content": reply.text})
+    return reply.text

@@ -1,0 +1,122 @@
+"""What the root model is told: how the REPL works, what it was asked, and what it can look at.
+
+The headings ``## Question``, ``## Context`` and ``## Variables`` are a protocol: the offline client reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .describe import ValueSummary
+
+__all__ = ["QUESTION_LIMIT", "REMINDER", "Tool", "closing_request", "first_message", "system_prompt"]
+
+QUESTION_LIMIT = 8_000
+"""Characters of the question that are shown; all of it stands in the context."""
+
+_SYSTEM = """\
+You answer a question by working in a Python REPL. The material may be far larger than what you can read at once, so it
+is not in this conversation: it is in variables. You write code that looks into them, you are shown what the code
+printed, and you go on until you can answer.
+
+# How a turn goes
+
+Say in a sentence what you are about to find out, then write code in a fence:
+
+```repl
+print(type(context_0), len(context_0))
+```
+
+The code runs, and the next message shows you its output; you see nothing of a variable that you did not print. State is
+kept from block to block. Long output is shown by its beginning and its end only, so print what you need and no more.
+Never write what you expect the output to be: wait for it.
+
+# What is there
+
+- `context_0`, `context_1`, ...: the material. The message with the question says which is the current one. `context` is
+  `context_0`.
+- `llm_query(prompt, model=None) -> str`: asks a language model. It sees only the prompt, and can read some hundred
+  thousand characters: put the passage and the question into it.
+- `llm_query_batched(prompts, model=None) -> list[str]`: the same for many prompts at once, in parallel, answers in
+  order. Much faster than a loop. A call that failed gives a string that begins with `Error:`.
+- `rlm_query(prompt, model=None) -> str` and `rlm_query_batched(prompts, model=None)`: a child that works as you do,
+  with a REPL of its own, where the tree is deep enough; else the same as `llm_query`.
+- `SHOW_VARS()`: the names that there are, with types and sizes.
+- `answer`: how you answer. Set `answer["content"]` to your answer, then `answer["ready"] = True`. Until it is ready you
+  can improve it.
+- `FINAL(value)` and `FINAL_VAR("name")`: the same in one call.
+{tools}
+# How to work
+
+- Look before you cut: type, length, a sample of the beginning.
+- Use code for what code can do (search, count, sort, parse) and `llm_query` for what needs reading. Cut large material
+  into pieces of up to about 100,000 characters and ask about all of them with one `llm_query_batched`; keep the answers
+  in a variable and combine them.
+- When something fails, read the traceback and mend it. When the answer is found and checked once, give it: do not
+  verify it again and again.
+- Answer in prose, exactly what was asked, with where it stands. Do not mention the REPL.
+
+{guide}"""
+
+REMINDER = """\
+Your reply held neither code nor an answer. Write a ```repl block to look further, or, when you know the answer, set
+`answer["content"]` and `answer["ready"] = True` in one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A custom function or value that the user put into the namespace, and what it is for."""
+
+    name: str
+    description: str
+
+
+def system_prompt(guide: str, tools: Sequence[Tool] = ()) -> str:
+    """Return the system prompt; ``guide`` is what the environment says of itself."""
+    lines = "".join(f"- `{tool.name}`: {tool.description}\n" for tool in tools)
+    return _SYSTEM.format(tools=lines, guide=guide).rstrip() + "\n"
+
+
+def first_message(
+    question: str,
+    current: str,
+    context: ValueSummary | None,
+    others: Mapping[str, ValueSummary],
+    variables: Mapping[str, ValueSummary],
+    *,
+    unlisted: int = 0,
+) -> str:
+    """Return the message that asks the question.
+
+    ``context`` describes the current context, named ``current``; it is None when that is the question itself.
+    ``others`` are the contexts of earlier questions, ``variables`` the user's own that code can see, of which
+    ``unlisted`` more are not told of.
+    """
+    parts = ["## Question", question, "## Context"]
+    if context is None:
+        parts.append(f"`{current}` is the current context. It is the question itself; no other material was given.")
+    else:
+        parts.append(f"`{current}` is the current context: {context}. It begins:\n\n{_quoted(context)}")
+    if others:
+        parts.append("\n".join(["From earlier questions:\n", *_listed(others)]))
+    if variables:
+        more = [f"- and {unlisted:,} more: see SHOW_VARS()"] if unlisted else []
+        parts += ["## Variables", "The user's own, which your code can use:", "\n".join([*_listed(variables), *more])]
+    return "\n\n".join(parts)
+
+
+def _listed(summaries: Mapping[str, ValueSummary]) -> list[str]:
+    return [f"- `{name}`: {summary}" for name, summary in summaries.items()]
+
+
+def _quoted(summary: ValueSummary) -> str:
+    return "\n".join(f"    {line}" for line in summary.preview.splitlines())
+
+
+def closing_request(iterations: int) -> str:
+    """Return the message that asks for an answer when the iterations are used up."""
+    return (
+        f"You have used all {iterations} iterations; no more code will be run. Give your final answer now, as plain "
+        "text, from what you have seen. Say what you could not establish."
+    )

@@ -1,0 +1,143 @@
+"""What the loop needs of a language model, of a place to run code, and of whoever answers sub-calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
+
+from .results import NamespaceChanges, REPLResult
+from .usage import Usage
+
+__all__ = ["Client", "Environment", "Message", "ModelReply", "ModelRequest", "Queries", "SupportsPersistence"]
+
+
+class Message(TypedDict):
+    """One chat message, in the shape that chat-completion APIs take."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One call to a language model.
+
+    ``model`` overrides the client's own; ``sampling`` goes to the API as it is (``temperature``, ``seed``, ...).
+    """
+
+    messages: Sequence[Message]
+    model: str | None = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    """What a language model sent back. ``model`` is the name that answered; ``retries`` counts repeated requests."""
+
+    text: str
+    model: str
+    usage: Usage = field(default_factory=Usage)
+    finish_reason: str | None = None
+    response_id: str | None = None
+    retries: int = 0
+
+
+class Client(Protocol):
+    """A language model behind an API. Calls run on one event loop, the I/O thread's."""
+
+    @property
+    def model_name(self) -> str:
+        """The model that is asked when a request names none."""
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """Strings that must reach no trace, display or log."""
+
+    async def acompletion(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> ModelReply:
+        """Return the reply, calling ``on_text`` with each piece of it as it arrives.
+
+        Raises ``ClientError`` when there is none.
+        """
+
+    async def aclose(self) -> None:
+        """Close connections. May be called twice."""
+
+
+class Queries(Protocol):
+    """Answers the model calls that model code makes. Safe to call from any thread."""
+
+    def llm_query(self, prompt: str, model: str | None = None) -> str:
+        """Return the model's reply; raises ``ClientError`` or ``CancellationError``."""
+
+    def llm_query_batched(self, prompts: Sequence[str], model: str | None = None) -> list[str]:
+        """Return replies in the order of the prompts; a failed slot holds ``Error: ...`` and says why."""
+
+    def rlm_query(self, prompt: Any, model: str | None = None) -> str:
+        """Return a child run's answer, or a plain reply at the depth limit."""
+
+    def rlm_query_batched(self, prompts: Sequence[Any], model: str | None = None) -> list[str]:
+        """Return the children's answers in the order of the prompts."""
+
+
+class Environment(Protocol):
+    """Where model code runs."""
+
+    @property
+    def name(self) -> str:
+        """The environment's name, as it is chosen by."""
+
+    def guide(self) -> str:
+        """Return what the system prompt says of this environment."""
+
+    def load_context(self, context_payload: Any) -> None:
+        """Make the payload the first context (``context`` and ``context_0``), by reference."""
+
+    def offer(self, names: Mapping[str, Any]) -> None:
+        """Add names to the scaffold of the runs to come (``session_context_0``, ...)."""
+
+    def contexts(self) -> Mapping[str, Any]:
+        """Return the contexts and histories that there are, by name."""
+
+    def variables(self) -> Mapping[str, Any]:
+        """Return the names that code sees and that are neither the scaffold's nor private, with their values."""
+
+    def running(self, queries: Queries) -> AbstractContextManager[None]:
+        """Lay out the scaffold for the length of a run, and put everything back after it, however it ends."""
+
+    def execute_code(self, code: str) -> REPLResult:
+        """Run one code block. An exception in it is in the result; only an interrupt is raised."""
+
+    async def aexecute_code(self, code: str) -> REPLResult:
+        """Run one code block, awaiting its top-level ``await`` on the running event loop."""
+
+    def answer_so_far(self) -> str | None:
+        """Return what stands in ``answer["content"]``, or None while it is empty."""
+
+    def changes(self) -> NamespaceChanges:
+        """Return what the run changed in the user's namespace."""
+
+    def cleanup(self) -> None:
+        """Give everything back. May be called twice."""
+
+
+@runtime_checkable
+class SupportsPersistence(Protocol):
+    """An environment that can be kept from one completion to the next.
+
+    Contexts and histories are numbered from 0 (``context_0``, ``history_0``, ...); ``context`` and ``history`` are
+    number 0. Histories are deep copies, contexts are the caller's own objects.
+    """
+
+    def add_context(self, context_payload: Any, context_index: int | None = None) -> int:
+        """Add a context and return its number; without ``context_index``, the next free one."""
+
+    def get_context_count(self) -> int:
+        """Return how many contexts there are."""
+
+    def add_history(self, message_history: list[dict[str, Any]], history_index: int | None = None) -> int:
+        """Add a deep copy of a message history and return its number."""
+
+    def get_history_count(self) -> int:
+        """Return how many histories there are."""
