@@ -1,0 +1,163 @@
+"""Runs one cell: parsed nodes in a namespace, with top-level ``await``, last-expression display and source lines."""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import asyncio
+import inspect
+import io
+import itertools
+import linecache
+import time
+import tokenize
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from rlm_jupyter.core.results import CellError
+
+from .capture import Sink, capture
+from .dialect import Dialect, PlainPython
+from .private_loop import PrivateLoop
+from .traceback_text import FILENAME_PREFIX, traceback_text
+
+__all__ = ["Executed", "Executor"]
+
+_FUTURE_FLAGS = 0
+for _name in __future__.all_feature_names:
+    _FUTURE_FLAGS |= getattr(__future__, _name).compiler_flag
+
+_executors = itertools.count(1)
+
+
+@dataclass(slots=True)
+class Executed:
+    """What came of a cell. ``interrupt`` is the ``KeyboardInterrupt`` or cancellation that ended it, if one did."""
+
+    outputs: list[dict[str, Any]]
+    error: CellError | None
+    interrupt: BaseException | None
+    seconds: float
+
+
+class Executor:
+    """Runs cells in one namespace, one after another. Nothing that a cell raises leaves it."""
+
+    def __init__(self, namespace: dict[str, Any], dialect: Dialect | None = None) -> None:
+        self.namespace = namespace
+        self._dialect: Dialect = dialect if dialect is not None else PlainPython()
+        self._number = next(_executors)
+        self._cells = itertools.count(1)
+        self._future_flags = 0
+        self._sink = Sink()  # one for all cells: a thread that outlives its cell prints into the next one's output
+        self._loop = PrivateLoop()
+
+    def run(self, code: str) -> Executed:
+        """Run a cell, its top-level ``await`` on an event loop of this executor's own."""
+        steps = self._steps(code, _is_interrupt)
+        try:
+            awaitable = next(steps)
+            while True:
+                try:
+                    value = self._loop.run(awaitable)
+                except BaseException as error:  # noqa: BLE001 - it belongs to the cell, which gets it where it awaited
+                    awaitable = steps.throw(error)
+                else:
+                    awaitable = steps.send(value)
+        except StopIteration as stop:
+            executed: Executed = stop.value
+            return executed
+
+    async def arun(self, code: str) -> Executed:
+        """Run a cell, its top-level ``await`` on the running event loop."""
+        steps = self._steps(code, _is_interrupt_or_cancellation)
+        try:
+            awaitable = next(steps)
+            while True:
+                try:
+                    value = await awaitable
+                except BaseException as error:  # noqa: BLE001 - it belongs to the cell, which gets it where it awaited
+                    awaitable = steps.throw(error)
+                else:
+                    awaitable = steps.send(value)
+        except StopIteration as stop:
+            executed: Executed = stop.value
+            return executed
+
+    def close(self) -> None:
+        """Cancel what cells left running on the private event loop, and close it."""
+        self._loop.close()
+
+    def _steps(self, code: str, ends_run: Callable[[BaseException], bool]) -> Generator[Awaitable[Any], Any, Executed]:
+        """Run the cell, yielding what it awaits."""
+        filename = f"{FILENAME_PREFIX}{self._number} cell {next(self._cells)}>"
+        began = time.perf_counter()
+        error: CellError | None = None
+        interrupt: BaseException | None = None
+        with capture(self._sink):
+            try:
+                yield from self._run_nodes(code, filename)
+            except BaseException as raised:  # noqa: BLE001 - whatever model code raises is an observation
+                error = CellError(type(raised).__name__, _message(raised), traceback_text(raised))
+                interrupt = raised if ends_run(raised) else None
+        return Executed(self._sink.take(), error, interrupt, time.perf_counter() - began)
+
+    def _run_nodes(self, code: str, filename: str) -> Generator[Awaitable[Any], Any, None]:
+        source = self._dialect.transform(code)
+        # With no modification time, linecache keeps the entry for as long as the process lives.
+        linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+        with self._dialect.cell(self.namespace, transformed=source.rstrip() != code.rstrip()):
+            tree = self._dialect.transform_tree(ast.parse(source, filename))
+            last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+            if tree.body:
+                yield from self._run_node(tree, filename, "exec")
+            if isinstance(last, ast.Expr):
+                value = yield from self._run_node(ast.Expression(last.value), filename, "eval")
+                if value is not None and not _ends_in_semicolon(source):
+                    self._sink.result(*self._dialect.format(value))
+
+    def _run_node(
+        self, node: ast.Module | ast.Expression, filename: str, mode: str
+    ) -> Generator[Awaitable[Any], Any, Any]:
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | self._future_flags
+        compiled = compile(node, filename, mode, flags=flags, dont_inherit=True)
+        self._future_flags |= compiled.co_flags & _FUTURE_FLAGS
+        value = eval(compiled, self.namespace)  # noqa: S307 - running model code is what this is for
+        if compiled.co_flags & inspect.CO_COROUTINE:
+            value = yield value
+        return value
+
+
+def _message(raised: BaseException) -> str:
+    try:
+        return str(raised)
+    except Exception as error:  # noqa: BLE001 - the exception is model code's, and so is its __str__
+        return f"(its text form raised {type(error).__name__})"
+
+
+def _is_interrupt(raised: BaseException) -> bool:
+    return isinstance(raised, KeyboardInterrupt)
+
+
+def _is_interrupt_or_cancellation(raised: BaseException) -> bool:
+    if not isinstance(raised, asyncio.CancelledError):
+        return _is_interrupt(raised)
+    # Model code may cancel a task of its own and await it: only a cancellation of ours ends the run.
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False
+    cancelling = getattr(task, "cancelling", None)
+    return task is not None and (cancelling is None or cancelling() > 0)
+
+
+def _ends_in_semicolon(source: str) -> bool:
+    last = ""
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type in (tokenize.OP, tokenize.NAME, tokenize.NUMBER, tokenize.STRING):
+                last = token.string
+    except (tokenize.TokenError, SyntaxError):
+        return False
+    return last == ";"

@@ -1,0 +1,170 @@
+"""``jupyter``: the user's live kernel. The model's code runs beside the user's, on the same objects.
+
+Three ways to share, besides none: names that the model bound are handed out (mode A), chosen names are handed in
+(mode B), or the code runs in the user's namespace itself (mode C).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from rlm_jupyter.core.errors import ConfigurationError
+from rlm_jupyter.core.protocols import Queries
+from rlm_jupyter.core.results import NamespaceChanges, REPLResult
+
+from .changes import Snapshot
+from .dialect import IPythonDialect
+from .in_process import InProcessEnvironment
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["JupyterREPL"]
+
+
+class JupyterREPL(InProcessEnvironment):
+    """Runs model code in the live kernel, in a private namespace or in the user's own.
+
+    ``sync_from_user_ns`` lets the code see the user's variables, all or those named in ``sync_vars``, by reference;
+    ``sync_to_user_ns`` hands the names that it bound to the user. With both and no ``sync_vars``, the code runs in the
+    user's namespace. Raises ``ConfigurationError`` outside IPython and for names that are not defined.
+    """
+
+    name = "jupyter"
+
+    def __init__(
+        self,
+        context_payload: Any = None,
+        *,
+        sync_from_user_ns: bool = False,
+        sync_to_user_ns: bool = False,
+        sync_vars: Sequence[str] | None = None,
+        custom_tools: Mapping[str, Any] | None = None,
+        persistent: bool = False,
+        shell: InteractiveShell | None = None,
+    ) -> None:
+        self._shell = shell if shell is not None else _live_shell()
+        self._user_ns: dict[str, Any] = self._shell.user_ns
+        self._sync_vars = _checked_names(sync_vars, sync_from=sync_from_user_ns)
+        self._sync_from, self._sync_to = sync_from_user_ns, sync_to_user_ns
+        self.shares_user_ns = sync_from_user_ns and sync_to_user_ns and sync_vars is None
+        namespace = self._user_ns if self.shares_user_ns else {"__name__": "__main__"}
+        super().__init__(namespace, IPythonDialect(self._shell), custom_tools=custom_tools, persistent=persistent)
+        self._handed_in: dict[str, Any] = {}
+        self._handed_out: dict[str, Any] = {}
+        self._before = Snapshot({})
+        if context_payload is not None:
+            self.load_context(context_payload)
+
+    def guide(self) -> str:
+        """Return what the system prompt says of this environment."""
+        place = (
+            "the user's own notebook: the variables there are the user's, the same objects, so change or delete only "
+            "what you were asked to; new names stay in the notebook"
+            if self.shares_user_ns
+            else "the user's notebook kernel, in a namespace of your own"
+        )
+        return (
+            f"This REPL is a Jupyter kernel: {place}. A block behaves as a notebook cell does: the value of its last "
+            "expression is shown (no print needed), tables and figures are shown to the user and described to you, "
+            "top-level `await`, `%magics` and `!shell` work, and what was assigned before an exception is kept."
+        )
+
+    def variables(self) -> dict[str, Any]:
+        """Return the public names that code sees; the scaffold's, the shell's and modules are left out."""
+        hidden = self._shell.user_ns_hidden
+        return {
+            name: value
+            for name, value in super().variables().items()
+            if not issubclass(type(value), ModuleType) and not (name in hidden and hidden[name] is value)
+        }
+
+    @contextmanager
+    def running(self, queries: Queries) -> Iterator[None]:
+        """Lay out the scaffold for the length of a run, and put everything back after it, however it ends."""
+        self._before = Snapshot(self._user_ns, ignored=self._shell.user_ns_hidden)
+        self._hand_in()
+        with super().running(queries):
+            yield
+
+    def execute_code(self, code: str) -> REPLResult:
+        """Run one code block. An exception in it is in the result; only an interrupt is raised."""
+        try:
+            return super().execute_code(code)
+        finally:
+            self._hand_out()
+
+    async def aexecute_code(self, code: str) -> REPLResult:
+        """Run one code block, awaiting its top-level ``await`` on the running event loop."""
+        try:
+            return await super().aexecute_code(code)
+        finally:
+            self._hand_out()
+
+    def changes(self) -> NamespaceChanges:
+        """Return what the last run changed in the notebook."""
+        return self._before.changes(self._user_ns)
+
+    def _hand_in(self) -> None:
+        """Bind the user's variables in the private namespace: the same objects under the same names."""
+        if self.shares_user_ns or not self._sync_from:
+            return
+        if self._sync_vars is None:
+            hidden = self._shell.user_ns_hidden
+            names = [name for name in self._user_ns if not name.startswith("_") and name not in hidden]
+        else:
+            names = list(self._sync_vars)
+            missing = [name for name in names if name not in self._user_ns]
+            if missing:
+                msg = f"sync_vars names what the notebook does not define: {', '.join(missing)}. Define it first."
+                raise ConfigurationError(msg)
+        for name in self._handed_in.keys() - set(names):
+            if self._namespace.get(name) is self._handed_in[name]:
+                del self._namespace[name]
+        self._handed_in = {name: self._user_ns[name] for name in names}
+        self._namespace.update(self._handed_in)
+
+    def _hand_out(self) -> None:
+        """Bind in the notebook what the model bound, and take back what it deleted again."""
+        if self.shares_user_ns or not self._sync_to:
+            return
+        bound = {
+            name: value
+            for name, value in self._namespace.items()
+            if not name.startswith("_")
+            and name not in self._overlay.names
+            and self._handed_in.get(name, self) is not value
+        }
+        for name, value in bound.items():
+            if name not in self._handed_out or self._handed_out[name] is not value:
+                self._user_ns[name] = value
+        for name in self._handed_out.keys() - bound.keys():
+            if self._user_ns.get(name, self) is self._handed_out[name]:
+                del self._user_ns[name]
+        self._handed_out = bound
+
+
+def _live_shell() -> InteractiveShell:
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        msg = "environment='jupyter' runs in a live IPython or Jupyter kernel, and there is none here. Use 'local'."
+        raise ConfigurationError(msg)
+    live: InteractiveShell = shell
+    return live
+
+
+def _checked_names(names: Sequence[str] | None, *, sync_from: bool) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    if isinstance(names, str):
+        msg = f"sync_vars takes a list of names: write sync_vars=[{names!r}]."
+        raise ConfigurationError(msg)
+    if not sync_from:
+        msg = "sync_vars names what the model sees, which needs sync_from_user_ns=True as well."
+        raise ConfigurationError(msg)
+    return tuple(names)

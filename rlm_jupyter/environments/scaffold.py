@@ -1,0 +1,142 @@
+"""The names that the model finds in its namespace, laid over what was there and put back afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
+
+from rlm_jupyter.core.describe import describe
+from rlm_jupyter.core.errors import ScaffoldError
+from rlm_jupyter.core.protocols import Queries
+
+__all__ = ["RESERVED_NAMES", "Answer", "Overlay", "scaffold_names"]
+
+RESERVED_NAMES = frozenset(
+    {
+        "FINAL",
+        "FINAL_VAR",
+        "SHOW_VARS",
+        "answer",
+        "context",
+        "exit",
+        "history",
+        "input",
+        "llm_query",
+        "llm_query_batched",
+        "quit",
+        "rlm_query",
+        "rlm_query_batched",
+    }
+)
+"""Names that custom tools cannot take; the numbered ones (``context_0``, ...) are reserved as well."""
+
+_MISSING = object()
+
+
+class Answer:
+    """The ``answer`` dict and the two calls that fill it."""
+
+    def __init__(self, namespace: Mapping[str, Any]) -> None:
+        self._namespace = namespace
+        self.entry: dict[str, Any] = {"content": "", "ready": False}
+
+    def final(self, value: Any) -> None:
+        """Answer with a value: ``FINAL`` in model code."""
+        self.entry["content"] = value
+        self.entry["ready"] = True
+
+    def final_var(self, name: Any) -> None:
+        """Answer with the variable of that name, or with the value itself: ``FINAL_VAR`` in model code."""
+        if isinstance(name, str) and name.isidentifier():
+            if name in self._namespace:
+                name = self._namespace[name]
+            elif not any(value is name for value in self._namespace.values()):  # FINAL_VAR(x) hands in what x holds
+                msg = f"FINAL_VAR: there is no variable {name!r}. SHOW_VARS() lists those that there are."
+                raise ScaffoldError(msg)
+        self.final(name)
+
+    def take_over(self, bound: Any) -> bool:
+        """Take the content of a dict that model code bound to ``answer``; False when it is no such dict."""
+        if not isinstance(bound, dict) or not {"content", "ready"} & bound.keys():
+            return False
+        self.entry.update({key: bound[key] for key in ("content", "ready") if key in bound})
+        return True
+
+    def so_far(self) -> str | None:
+        """Return the content as text, or None while it is empty."""
+        content = self.entry.get("content")
+        if content is None or (isinstance(content, str) and not content):
+            return None
+        try:
+            return str(content)
+        except Exception as error:  # noqa: BLE001 - the model may answer with any object
+            return f"<{type(content).__qualname__}; its text form raised {type(error).__name__}>"
+
+    def ready(self) -> str | None:
+        """Return the content once it is declared ready."""
+        return self.so_far() if self.entry.get("ready") else None
+
+
+class Overlay:
+    """Names laid over a namespace. What they hid comes back, what they left is taken away."""
+
+    def __init__(self, namespace: MutableMapping[str, Any]) -> None:
+        self._namespace = namespace
+        self._hidden: dict[str, Any] = {}
+        self.names: dict[str, Any] = {}
+
+    def lay(self, name: str, value: Any) -> None:
+        """Lay one more name over the namespace."""
+        if name not in self.names:
+            self._hidden[name] = self._namespace.get(name, _MISSING)
+        self.names[name] = value
+        self._namespace[name] = value
+
+    def mend(self) -> list[str]:
+        """Put back the names that code bound anew or deleted, and return them."""
+        broken = [name for name, value in self.names.items() if self._namespace.get(name, _MISSING) is not value]
+        for name in broken:
+            self._namespace[name] = self.names[name]
+        return broken
+
+    def lift(self) -> None:
+        """Give the namespace back as it was. May be called twice."""
+        for name, value in self._hidden.items():
+            if value is _MISSING:
+                self._namespace.pop(name, None)
+            else:
+                self._namespace[name] = value
+        self._hidden.clear()
+        self.names.clear()
+
+
+def scaffold_names(queries: Queries, answer: Answer, variables: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the scaffold, contexts and histories apart; ``variables`` are those that ``SHOW_VARS()`` lists."""
+
+    def show_vars() -> dict[str, str]:
+        """Return the names that there are, with types and sizes."""
+        return {name: str(describe(value, 0)) for name, value in variables().items()}
+
+    def no_input(prompt: object = "") -> str:  # noqa: ARG001 - called as the builtin is
+        """Refuse: there is nobody at the keyboard."""
+        msg = "input() is not available: nobody is there to answer. Work with the variables that you have."
+        raise ScaffoldError(msg)
+
+    def no_exit(code: object = None) -> None:  # noqa: ARG001 - called as the builtin is
+        """Refuse: the process is the user's."""
+        msg = 'exit() ends nothing here. To answer, set answer["content"] and answer["ready"] = True.'
+        raise ScaffoldError(msg)
+
+    return {
+        "llm_query": queries.llm_query,
+        "llm_query_batched": queries.llm_query_batched,
+        "rlm_query": queries.rlm_query,
+        "rlm_query_batched": queries.rlm_query_batched,
+        "SHOW_VARS": show_vars,
+        "FINAL": answer.final,
+        "FINAL_VAR": answer.final_var,
+        "answer": answer.entry,
+        "input": no_input,
+        "exit": no_exit,
+        "quit": no_exit,
+    }
