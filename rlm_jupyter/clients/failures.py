@@ -1,0 +1,129 @@
+"""What to tell the user when a server did not reply: what happened, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+from rlm_jupyter.core.errors import ClientError
+
+from .endpoint import Endpoint
+
+if TYPE_CHECKING:
+    import openai
+
+__all__ = ["explain_connection", "explain_status", "is_retryable", "quote"]
+
+_LONGEST_QUOTE = 400  # characters of a server's own words in a message of ours
+
+_ADVICE = {
+    400: "Check sampling_args, and that the prompt fits the model {model!r}.",
+    401: "{key}",
+    402: "Check the account's credit.",
+    403: "{key}",
+    404: "Check that the model {model!r} exists there, and that base_url is right: most end in /v1.",
+    413: "The prompt is too long for this server: send less of it at once.",
+    422: "Check sampling_args, and that the prompt fits the model {model!r}.",
+    429: "Wait a little, lower max_concurrent_subcalls, or check the account's limits and credit.",
+}
+_CHECK_KEY = "Check {source}: the key may be wrong, expired, without rights, or made for another server."
+_NO_KEY = (
+    "No API key was sent to it: pass api_key=... or set RLM_JUPYTER_API_KEY. "
+    "OPENAI_API_KEY goes to OpenAI's own API only."
+)
+
+
+def is_retryable(status: int | None) -> bool:
+    """Return whether a request that failed with this HTTP status, None for no answer at all, may yet succeed."""
+    return status is None or status in (408, 409, 429) or status >= 500
+
+
+def quote(error: object, endpoint: Endpoint) -> str:
+    """Return a server's own words on what went wrong as one short line, without the secrets that it repeats."""
+    while isinstance(error, dict):
+        inner = error.get("error") or error.get("message") or error.get("detail")
+        if not inner:
+            break
+        error = inner
+    words = endpoint.redact(" ".join(str(error or "").split()))
+    if not words:
+        return "it gave no reason."
+    if words.startswith("<"):
+        return "it sent an HTML page."
+    short = words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}…"
+    return short if short.endswith((".", "!", "?")) else f"{short}."
+
+
+def explain_status(error: openai.APIStatusError, endpoint: Endpoint, model: str, retries: int) -> ClientError:
+    """Return the error for an answer with a status of 300 or more."""
+    status = error.status_code
+    later = "The fault is the server's: ask again later, or use another server."
+    advice = _ADVICE.get(status, later if is_retryable(status) else "Check base_url.")
+    key = _NO_KEY if endpoint.key_source is None else _CHECK_KEY.format(source=endpoint.key_source)
+    msg = (
+        f"{endpoint.host} answered {status}{_after(retries)}: {quote(error.body, endpoint)} "
+        f"{advice.format(model=model, key=key)}"
+    )
+    return ClientError(msg, status=status, retryable=is_retryable(status))
+
+
+def explain_connection(
+    error: Exception, endpoint: Endpoint, timeout: float | None, retries: int, size: int
+) -> ClientError:
+    """Return the error for a connection that was not made, or that broke ``size`` characters into the reply."""
+    happened, remedy = _what_broke(_cause(error), timeout)
+    where = f", {size} characters into it: what came is not used" if size else ""
+    return ClientError(f"{endpoint.host} {happened}{where}{_after(retries)}. {remedy}", retryable=True)
+
+
+def _after(retries: int) -> str:
+    if not retries:
+        return ""
+    return f" (after {retries} {'retry' if retries == 1 else 'retries'})"
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the transport's own exception: the SDK calls nearly all of them a timeout."""
+    import aiohttp
+
+    chain = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(inner)
+    return next((each for each in chain if isinstance(each, aiohttp.ClientError)), chain[-1])
+
+
+def _what_broke(cause: BaseException, timeout: float | None) -> tuple[str, str]:
+    """Return what happened, and what to do about it."""
+    import aiohttp
+
+    silence = f" for {timeout:g} s" if timeout else ""
+    table: list[tuple[tuple[type[BaseException], ...], str, str]] = [
+        (
+            (aiohttp.ClientConnectorDNSError, socket.gaierror),
+            "is not known: there is no host of that name",
+            "Check base_url and the network.",
+        ),
+        (
+            (aiohttp.ClientSSLError, ssl.SSLError),
+            "offers no secure connection that can be trusted",
+            "Check that base_url rightly says https://; for a certificate authority of your own set SSL_CERT_FILE.",
+        ),
+        ((aiohttp.ConnectionTimeoutError,), "could not be reached in time", "Check base_url and the network."),
+        (
+            (asyncio.TimeoutError, TimeoutError),
+            f"sent nothing{silence} although the reply was not complete",
+            "Ask for less at once, or raise timeout=...",
+        ),
+        (
+            (aiohttp.ClientConnectorError, ConnectionRefusedError),
+            "refused the connection: nothing answers there",
+            "Start the server, or check base_url.",
+        ),
+        ((aiohttp.ClientResponseError,), "answered with something that is not HTTP", "Check base_url."),
+    ]
+    for kinds, happened, remedy in table:
+        if isinstance(cause, kinds):
+            return happened, remedy
+    return "cut the connection before the reply was complete", "Check that the server is well, then ask again."

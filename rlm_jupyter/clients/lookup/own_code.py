@@ -1,0 +1,81 @@
+"""Questions that are little more than Python: an assignment to make, an expression to compute."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterator
+
+from .moves import literal
+from .question import is_function_word
+
+__all__ = ["own_code"]
+
+_IMPERATIVE = re.compile(
+    r"^\W*(?:please\s+)?(?:in the repl,?\s+)?(?:set|let|assign|store|compute|calculate|evaluate|run|print|show)\s+(.+)",
+    re.IGNORECASE,
+)
+_ASKED = re.compile(r"^\W*(?:and\s+)?what(?:'s|\s+is)\s+(?:the\s+value\s+of\s+)?([^?\n]+)\?*", re.IGNORECASE)
+_BACKTICKED = re.compile(r"`([^`\n]+)`")
+_IN_WORDS = re.compile(r"^([^\W\d]\w*)\s+(?:to|be|as)\s+(.+)$")
+_MOST_WORDS = 40
+_NOTE = (
+    " (The offline model ran the code in the question as it stands; it is no language model and writes none itself.)"
+)
+
+
+def own_code(question: str, variables: Collection[str], *, may_ask: bool) -> str | None:
+    """Return code that does what the question's own code says and answers with its value, or None.
+
+    With ``may_ask``, ``What is x?`` counts, and not only ``Set x = 500`` or ``Compute 2 ** 10``.
+    """
+    imperative = _IMPERATIVE.match(question)
+    asked = _ASKED.match(question) if may_ask else None
+    found = imperative or asked
+    if found is None:
+        return None
+    for text in [*_BACKTICKED.findall(question), found[1].replace("`", "")]:
+        for code in _beginnings(_IN_WORDS.sub(r"\1 = \2", text.strip())):
+            whole = code == text.strip().rstrip("?.!")
+            statement = _parsed(code)
+            if isinstance(statement, ast.Assign | ast.AugAssign):
+                target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+                return _run(f"{code}\n", code, ast.unparse(target))
+            if isinstance(statement, ast.Expr) and _worth_computing(
+                statement.value, variables, whole and asked is not None
+            ):
+                return _run(f"lookup_value = {code}\n", code, "lookup_value")
+    return None
+
+
+def _beginnings(text: str) -> Iterator[str]:
+    """Yield the text and its beginnings, word by word: behind the code, the sentence may go on."""
+    words = text.split(" ")[:_MOST_WORDS]
+    for count in range(len(words), 0, -1):
+        yield " ".join(words[:count]).strip().rstrip("?.!,;")
+
+
+def _parsed(code: str) -> ast.stmt | None:
+    try:
+        body = ast.parse(code).body
+    except (SyntaxError, ValueError):
+        return None
+    if len(body) != 1 or any(isinstance(node, ast.Name) and is_function_word(node.id) for node in ast.walk(body[0])):
+        return None  # x = 500 in the
+    return body[0]
+
+
+def _worth_computing(expression: ast.expr, variables: Collection[str], alone: bool) -> bool:
+    """Whether it is code and not a word of the sentence; a bare name is when it is a variable, or all that is asked."""
+    if isinstance(expression, ast.Name):
+        return alone or expression.id in variables
+    return not isinstance(expression, ast.Constant)
+
+
+def _run(statement: str, code: str, name: str) -> str:
+    said = f"`{code}` was run; `{name}` is " if name != "lookup_value" else f"`{code}` is "
+    return (
+        f"# try: the code in the question, as it stands\n{statement}"
+        f'answer["content"] = {literal(said)} + repr({name})[:500] + {literal("." + _NOTE)}\n'
+        'answer["ready"] = True'
+    )
