@@ -1,0 +1,96 @@
+"""A run's display, by MIME type: it reads in a terminal, a notebook, VS Code, GitHub, and in our own renderer."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from .facts import run_line, span_name, status_text, token_counts
+from .html_summary import html_summary
+from .inert import inert_markdown, plain_text, without_controls
+from .schema import SCHEMA_VERSION
+from .trace import Span, Trace
+
+__all__ = ["RUN_MIME_TYPE", "mimebundle", "run_json"]
+
+RUN_MIME_TYPE = "application/vnd.rlm-jupyter.run+json"
+
+_SPANS_SHOWN = 500
+
+
+def mimebundle(trace: Trace) -> dict[str, Any]:
+    """Return the run as ``text/plain``, ``text/markdown``, ``text/html`` and our own type."""
+    return {
+        "text/plain": _plain(trace),
+        "text/markdown": _markdown(trace),
+        "text/html": html_summary(trace),
+        RUN_MIME_TYPE: run_json(trace),
+    }
+
+
+def run_json(trace: Trace) -> dict[str, Any]:
+    """Return the run in short: question, answer, status, usage, and the tree of its first 500 spans.
+
+    Times are seconds since the epoch, cost is in US dollars; None means unknown.
+    """
+    run, outcome, root = trace.run, trace.outcome, trace.root
+    sent, received = token_counts(trace.walk())
+    usage = trace.usage
+    error = outcome.error if outcome is not None else None
+    return {
+        "version": SCHEMA_VERSION,
+        "run_id": trace.run_id,
+        "session_id": run.session_id,
+        "turn": run.turn,
+        "question": run.question,
+        "answer": trace.answer,
+        "status": trace.status,
+        "error": {"name": error.name, "message": error.message} if error is not None else None,
+        "model": run.model,
+        "backend": run.backend,
+        "environment": run.environment,
+        "iterations": len(trace.iterations),
+        "max_iterations": run.max_iterations,
+        "subcalls": len(trace.subcalls),
+        "usage": {
+            "calls": usage.total_calls,
+            "input_tokens": sent,
+            "output_tokens": received,
+            "cost": usage.total_cost,
+        },
+        "started": root.start.started if root is not None else None,
+        "ended": root.end.ended if root is not None and root.end is not None else None,
+        "changes": outcome.changes if outcome is not None else {},
+        "spans": [_span(span) for span in itertools.islice(trace.walk(), _SPANS_SHOWN)],
+        "spans_left_out": max(0, len(trace.spans) - _SPANS_SHOWN),
+    }
+
+
+def _span(span: Span) -> dict[str, Any]:
+    return {
+        "id": span.span_id,
+        "parent": span.start.parent_id,
+        "kind": span.kind,
+        "name": span_name(span),
+        "started": span.start.started,
+        "ended": span.end.ended if span.end is not None else None,
+        "status": span.status,
+    }
+
+
+def _plain(trace: Trace) -> str:
+    answer = without_controls(trace.answer or "")
+    if trace.status == "ok":
+        return answer
+    error = trace.outcome.error if trace.outcome is not None else None
+    why = without_controls(f": {error.name}: {error.message}") if error is not None else ""
+    told = f"[{status_text(trace.status)}{why}]"
+    return f"{answer}\n\n[partial answer] {told}" if answer else told
+
+
+def _markdown(trace: Trace) -> str:
+    parts = [inert_markdown(trace.answer)] if trace.answer else []
+    error = trace.outcome.error if trace.outcome is not None else None
+    if error is not None:
+        parts.append(f"**{status_text(trace.status)}**: {plain_text(f'{error.name}: {error.message}')}")
+    return "\n\n".join([*parts, f"*{plain_text(run_line(trace))}*"])

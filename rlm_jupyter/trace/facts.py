@@ -1,0 +1,169 @@
+"""What a trace says in a line: status, seconds, tokens, cost. What nobody knows is called unknown, never 0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .schema import (
+    CodeStart,
+    ErrorRecord,
+    IterationStart,
+    ModelCallEnd,
+    RunStart,
+    Status,
+    SubcallEnd,
+    SubcallStart,
+)
+from .trace import Span, Trace
+
+__all__ = [
+    "code_of",
+    "cost_text",
+    "count_text",
+    "error_of",
+    "iteration_title",
+    "prose_of",
+    "reply_to",
+    "run_line",
+    "seconds_text",
+    "span_name",
+    "status_text",
+    "token_counts",
+    "tokens_text",
+]
+
+_STATUS: dict[Status | None, str] = {
+    None: "running",
+    "ok": "answered",
+    "error": "failed",
+    "interrupted": "interrupted",
+    "limit": "stopped at a limit",
+}
+
+
+def status_text(status: Status | None) -> str:
+    """Return how a run ended, in a word or a few."""
+    return _STATUS[status]
+
+
+def seconds_text(seconds: float | None) -> str:
+    """Return a duration for people: ``4 ms``, ``1.8 s``, ``2 min 5 s``; ``unknown`` when there is none."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+
+
+def cost_text(cost: float | None) -> str:
+    """Return US dollars for people; ``unknown`` when nobody said."""
+    if cost is None:
+        return "unknown"
+    return f"${cost:.2f}" if cost >= 1 or cost == 0 else f"${cost:.4f}"
+
+
+def count_text(count: int, noun: str) -> str:
+    """Return a number and its noun: ``1 iteration``, ``1,200 sub-calls``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def token_counts(spans: Iterable[Span]) -> tuple[int | None, int | None]:
+    """Return the input and output tokens of the calls among the spans; None while no server said."""
+    sent: int | None = None
+    received: int | None = None
+    for span in spans:
+        end = span.end.payload if span.end is not None else None
+        if isinstance(end, ModelCallEnd | SubcallEnd):
+            usage = end.usage
+            if usage.input_tokens is not None:
+                sent = (sent or 0) + usage.input_tokens
+            if usage.output_tokens is not None:
+                received = (received or 0) + usage.output_tokens
+    return sent, received
+
+
+def tokens_text(counts: tuple[int | None, int | None]) -> str:
+    """Return token counts for people: ``1,200 tokens in, 30 out``."""
+    sent, received = counts
+    if sent is None and received is None:
+        return "tokens unknown"
+    return f"{_known(sent)} tokens in, {_known(received)} out"
+
+
+def run_line(trace: Trace) -> str:
+    """Return the run in a line: status, model, iterations, sub-calls, tokens, cost, seconds."""
+    parts = [status_text(trace.status), trace.run.model, count_text(len(trace.iterations), "iteration")]
+    parts.append(count_text(len(trace.subcalls), "sub-call"))
+    parts.append(tokens_text(token_counts(trace.walk())))
+    parts.append(f"cost {cost_text(trace.usage.total_cost)}")
+    if trace.root is not None and trace.root.seconds is not None:
+        parts.append(seconds_text(trace.root.seconds))
+    return " · ".join(parts)
+
+
+def iteration_title(span: Span) -> str:
+    """Return an iteration's heading; the last call, which asks for the answer, is told apart."""
+    payload = span.start.payload
+    if not isinstance(payload, IterationStart):
+        return span_name(span)
+    return f"Iteration {payload.number}" + (" (asked for the final answer)" if payload.closing else "")
+
+
+def span_name(span: Span) -> str:
+    """Return what a list calls the span: the model, the code's first line, the question."""
+    payload = span.start.payload
+    if isinstance(payload, IterationStart):
+        return f"Iteration {payload.number}"
+    if isinstance(payload, RunStart):
+        return _first_line(payload.question)
+    if isinstance(payload, CodeStart):
+        return _first_line(payload.code)
+    return payload.model if isinstance(payload, SubcallStart) else getattr(payload, "model", span.kind)
+
+
+def code_of(span: Span) -> str:
+    """Return the code of a code span, and nothing of another."""
+    payload = span.start.payload
+    return payload.code if isinstance(payload, CodeStart) else ""
+
+
+def error_of(span: Span) -> ErrorRecord | None:
+    """Return the error that the span ended with."""
+    payload = span.end.payload if span.end is not None else None
+    return getattr(payload, "error", None)
+
+
+def reply_to(trace: Trace, span: Span) -> str:
+    """Return the model's reply to a call; the excerpt of one that was cut, and nothing while there is none."""
+    payload = span.end.payload if span.end is not None else None
+    return trace.text(payload.reply) if isinstance(payload, ModelCallEnd | SubcallEnd) else ""
+
+
+def prose_of(reply: str, codes: Iterable[str]) -> str:
+    """Return the reply without the code blocks that were run; a block that was not run stays in it."""
+    lines = reply.split("\n")
+    for code in codes:
+        body = [line.strip() for line in code.rstrip("\n").split("\n")]
+        for start in range(len(lines)):
+            if _is_fence(lines[start]) and [line.strip() for line in lines[start + 1 : start + 1 + len(body)]] == body:
+                end = start + 1 + len(body)
+                while end < len(lines) and not lines[end].strip():
+                    end += 1
+                del lines[start : end + (end < len(lines) and _is_fence(lines[end]))]
+                break
+    return "\n".join(lines).strip()
+
+
+def _is_fence(line: str) -> bool:
+    return line.strip().startswith(("```", "~~~"))
+
+
+def _first_line(text: str) -> str:
+    line = next((line.strip() for line in text.split("\n") if line.strip()), "")
+    return line if len(line) <= 100 else f"{line[:100]}…"
+
+
+def _known(count: int | None) -> str:
+    return "unknown" if count is None else f"{count:,}"

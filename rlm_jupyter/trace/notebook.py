@@ -1,0 +1,192 @@
+"""Traces as a notebook (nbformat 4.5): a pure function of them, so that the same traces give the same cells and ids."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from .digest import cells_digest
+from .facts import (
+    code_of,
+    cost_text,
+    count_text,
+    error_of,
+    iteration_title,
+    prose_of,
+    reply_to,
+    run_line,
+    seconds_text,
+    status_text,
+    token_counts,
+    tokens_text,
+)
+from .inert import fenced, inert_markdown, plain_text
+from .markdown import child_run_markdown, subcalls_markdown
+from .outputs import notebook_outputs
+from .schema import SCHEMA_VERSION, CodeEnd, ContextRecord, IterationStart
+from .trace import Span, Trace
+
+__all__ = ["notebook_of", "to_notebook"]
+
+Cell = dict[str, Any]
+
+_NO_ID_CHARACTER = re.compile(r"[^a-zA-Z0-9_-]")
+_ID_LENGTH = 64  # nbformat 4.5
+
+
+def to_notebook(traces: Sequence[Trace]) -> dict[str, Any]:
+    """Return a notebook of the traces: title and answer, facts, and per iteration prose, code cells and sub-calls.
+
+    Code cells hold the code and the outputs that were recorded; what child runs executed is shown as text, since it ran
+    in namespaces of their own. Traces that hold no run are left out.
+    """
+    told = [trace for trace in traces if trace.root is not None and trace.root.kind == "run"]
+    cells = [cell for trace in told for cell in _cells(trace)]
+    count = 0
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            count += 1
+            _set_execution_count(cell, count)
+    session = told[0].run.session_id or told[0].run_id if told else ""
+    return notebook_of(cells, session, [trace.run_id for trace in told])
+
+
+def notebook_of(cells: list[Cell], session_id: str, run_ids: Sequence[str]) -> dict[str, Any]:
+    """Return the cells as a notebook that says whose it is and, by a digest, what it held when it was written."""
+    ours = {
+        "schema_version": SCHEMA_VERSION,
+        "session_id": session_id,
+        "run_ids": list(run_ids),
+        "digest": cells_digest(cells),
+    }
+    metadata = {
+        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
+        "rlm_jupyter": ours,
+    }
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
+def _cells(trace: Trace) -> Iterator[Cell]:
+    root = trace.root
+    if root is None:
+        return
+    yield _markdown(trace, root, "title", ["rlm-title"], _title(trace))
+    yield _markdown(trace, root, "metadata", ["rlm-metadata"], _facts(trace))
+    for iteration in trace.iterations:
+        yield from _iteration(trace, iteration)
+
+
+def _title(trace: Trace) -> str:
+    question = trace.run.question.strip()
+    first_line = question.split("\n")[0]
+    title = first_line if len(first_line) <= 120 else f"{first_line[:120]}…"
+    parts = [f"# {plain_text(title) or 'RLM'}"]
+    if title != question:
+        parts.append(fenced(question, "text"))
+    parts.append(f"*{plain_text(run_line(trace))}*")
+    if trace.damage:
+        parts.append(f"*{plain_text(trace.damage)}*")
+    error = trace.outcome.error if trace.outcome is not None else None
+    if error is not None:
+        parts.append(f"**{status_text(trace.status)}**: {plain_text(f'{error.name}: {error.message}')}")
+    if trace.answer:
+        parts += ["**Answer**" if trace.status == "ok" else "**Partial answer**", inert_markdown(trace.answer)]
+    return "\n\n".join(parts)
+
+
+def _facts(trace: Trace) -> str:
+    run, root = trace.run, trace.root
+    rows = [("model", run.model), ("backend", run.backend), ("environment", run.environment)]
+    rows.append(("status", status_text(trace.status)))
+    if root is not None:
+        rows += [("started", _time(root.start.started)), ("took", seconds_text(root.seconds))]
+    iterations = f"{len(trace.iterations):,}, of at most {run.max_iterations:,}"
+    rows += [("iterations", iterations), ("sub-calls", f"{len(trace.subcalls):,}")]
+    rows += [("tokens", tokens_text(token_counts(trace.walk()))), ("cost", cost_text(trace.usage.total_cost))]
+    rows += [(f"context {record.name}", _context(record)) for record in run.contexts]
+    changes = trace.outcome.changes if trace.outcome is not None else {}
+    rows += [(f"variables {what}", ", ".join(names)) for what, names in changes.items() if names]
+    rows += [(f"version of {name}", version) for name, version in run.versions.items()]
+    rows.append(("run", trace.run_id))
+    return "\n".join(["| | |", "|---|---|", *(f"| {plain_text(name)} | {plain_text(value)} |" for name, value in rows)])
+
+
+def _context(record: ContextRecord) -> str:
+    size = "" if record.size is None else f", {record.size:,} {record.unit}"
+    preview = record.preview if len(record.preview) <= 200 else f"{record.preview[:200]}…"
+    return f"{record.type}{size}: {preview}"
+
+
+def _iteration(trace: Trace, iteration: Span) -> Iterator[Cell]:
+    start = iteration.start.payload
+    tag = f"iteration-{start.number}" if isinstance(start, IterationStart) else "iteration"
+    blocks = [span for span in iteration.children if span.kind == "code"]
+    yield _markdown(trace, iteration, "assistant", [tag, "role-assistant"], _prose(trace, iteration, blocks))
+    for block in blocks:
+        yield _code(trace, block, [tag, "role-code"])
+        calls = [span for span in block.children if span.kind == "subcall"]
+        children = [span for span in block.children if span.kind == "run"]
+        if calls:
+            yield _markdown(trace, block, "calls", [tag, "role-llm-calls"], _folded(trace, calls))
+        for child in children:
+            yield _markdown(trace, child, "child", [tag, "role-llm-calls"], child_run_markdown(trace, child, 3))
+
+
+def _prose(trace: Trace, iteration: Span, blocks: Sequence[Span]) -> str:
+    parts = [f"## {iteration_title(iteration)}"]
+    codes = [code_of(block) for block in blocks]
+    for call in iteration.children:
+        if call.kind != "model_call":
+            continue
+        prose, error = prose_of(reply_to(trace, call), codes), error_of(call)
+        if prose:
+            parts.append(inert_markdown(prose))
+        if error is not None:
+            parts += ["**The model call failed.**", fenced(f"{error.name}: {error.message}", "text")]
+    return "\n\n".join(parts)
+
+
+def _folded(trace: Trace, calls: Sequence[Span]) -> str:
+    failed = sum(1 for call in calls if call.status == "error")
+    parts = [count_text(len(calls), "model call"), tokens_text(token_counts(calls))]
+    parts += [f"{failed:,} failed"] if failed else []
+    # Blank lines around it: CommonMark reads on as Markdown after a line of HTML only then.
+    summary = f"<details>\n<summary>{' · '.join(parts)}</summary>"
+    return f"{summary}\n\n{subcalls_markdown(trace, calls)}\n\n</details>"
+
+
+def _code(trace: Trace, block: Span, tags: list[str]) -> Cell:
+    cell = _markdown(trace, block, "code", tags, code_of(block))
+    end = block.end.payload if block.end is not None else None
+    if isinstance(end, CodeEnd) and end.notes:
+        cell["metadata"]["rlm_jupyter"]["notes"] = list(end.notes)
+    return {**cell, "cell_type": "code", "execution_count": None, "outputs": notebook_outputs(block)}
+
+
+def _markdown(trace: Trace, span: Span, role: str, tags: list[str], source: str) -> Cell:
+    ours: dict[str, Any] = {"run_id": trace.run_id, "span_id": span.span_id}
+    return {
+        "cell_type": "markdown",
+        "id": _cell_id(trace.run_id, span.span_id, role),
+        "metadata": {"tags": ["rlm", *tags], "rlm_jupyter": ours},
+        "source": source,
+    }
+
+
+def _cell_id(run_id: str, span_id: str, role: str) -> str:
+    tail = _NO_ID_CHARACTER.sub("-", f"-{span_id}-{role}")[-(_ID_LENGTH // 2) :]
+    return _NO_ID_CHARACTER.sub("-", run_id)[: _ID_LENGTH - len(tail)] + tail
+
+
+def _set_execution_count(cell: Cell, count: int) -> None:
+    cell["execution_count"] = count
+    for output in cell["outputs"]:
+        if output["output_type"] == "execute_result":
+            output["execution_count"] = count
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, tz=timezone.utc).isoformat(sep=" ", timespec="seconds")

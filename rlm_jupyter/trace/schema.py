@@ -1,0 +1,247 @@
+"""The schema of a trace: a run is a tree of spans, written as start and end events.
+
+A trace is a sequence of events. A span opens with a ``SpanStart`` and closes with a ``SpanEnd``; long texts (messages,
+prompts, replies) are ``Blob`` events, written once each and referred to by digest. Times are seconds since the epoch,
+tokens are counted by the server, money is in US dollars. Names follow OpenTelemetry's GenAI conventions where there is
+one (``input_tokens``, ``output_tokens``, ``finish_reason``, ``response_id``).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+__all__ = [
+    "ROOT_SPAN",
+    "SCHEMA_VERSION",
+    "Blob",
+    "CodeEnd",
+    "CodeStart",
+    "ContextRecord",
+    "ErrorRecord",
+    "Event",
+    "IterationEnd",
+    "IterationStart",
+    "ModelCallEnd",
+    "ModelCallStart",
+    "RunEnd",
+    "RunStart",
+    "SpanEnd",
+    "SpanStart",
+    "Status",
+    "SubcallEnd",
+    "SubcallStart",
+    "UsageRecord",
+    "event_adapter",
+]
+
+SCHEMA_VERSION = 1
+
+ROOT_SPAN = "s1"
+"""The id of the span that is the run itself: the first one."""
+
+Status: TypeAlias = Literal["ok", "error", "interrupted", "limit"]
+
+
+class _Record(BaseModel):
+    # Validators are built at first use: importing this module takes 25 ms so, against 53.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class UsageRecord(_Record):
+    """What one model call took; None means that the server did not say."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost: float | None = None
+
+
+class ErrorRecord(_Record):
+    """An exception: its class's name, its message, and its traceback where there is one."""
+
+    name: str
+    message: str
+    traceback: str | None = None
+
+
+class ContextRecord(_Record):
+    """A context, described but not copied.
+
+    ``size`` counts ``unit`` (characters, bytes, items, ...); ``digest`` is over the whole of a small context and over
+    the size and sampled blocks of a large one (``sampled``); ``preview`` shows its beginning.
+    """
+
+    name: str
+    type: str
+    size: int | None = None
+    unit: str | None = None
+    preview: str = ""
+    digest: str | None = None
+    sampled: bool = False
+
+
+class RunStart(_Record):
+    """A recursive completion begins."""
+
+    kind: Literal["run"] = "run"
+    question: str
+    model: str
+    backend: str
+    environment: str
+    depth: int = 0
+    max_iterations: int
+    contexts: list[ContextRecord] = Field(default_factory=list)
+    session_id: str | None = None
+    turn: int | None = None
+    notebook: str | None = None
+    cell_id: str | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class RunEnd(_Record):
+    """A recursive completion ends; ``answer`` is the partial one when the status is not ``ok``."""
+
+    kind: Literal["run"] = "run"
+    answer: str | None = None
+    error: ErrorRecord | None = None
+    changes: dict[str, list[str]] = Field(default_factory=dict)
+
+
+class IterationStart(_Record):
+    """A root-model reply and the blocks in it begin. ``closing`` marks the call for a final answer after the last."""
+
+    kind: Literal["iteration"] = "iteration"
+    number: int
+    closing: bool = False
+
+
+class IterationEnd(_Record):
+    """The iteration is over; ``answered`` when it ended the run with an answer."""
+
+    kind: Literal["iteration"] = "iteration"
+    answered: bool = False
+
+
+class MessageRecord(_Record):
+    """A chat message; its text is the blob named by ``digest``."""
+
+    role: str
+    digest: str
+
+
+class ModelCallStart(_Record):
+    """The root model is called with the first ``kept`` messages of the run's previous call, then ``added``."""
+
+    kind: Literal["model_call"] = "model_call"
+    model: str
+    kept: int = 0
+    added: list[MessageRecord] = Field(default_factory=list)
+
+
+class ModelCallEnd(_Record):
+    """The root model replied, or failed to; ``reply`` is the digest of the text."""
+
+    kind: Literal["model_call"] = "model_call"
+    reply: str | None = None
+    response_model: str | None = None
+    response_id: str | None = None
+    finish_reason: str | None = None
+    retries: int = 0
+    usage: UsageRecord = Field(default_factory=UsageRecord)
+    error: ErrorRecord | None = None
+
+
+class CodeStart(_Record):
+    """A code block begins to run; ``index`` counts the blocks of a reply from 1."""
+
+    kind: Literal["code"] = "code"
+    code: str
+    index: int
+
+
+class CodeEnd(_Record):
+    """A code block ended. ``outputs`` have nbformat's shape and order; ``final_answer`` when the block answered."""
+
+    kind: Literal["code"] = "code"
+    outputs: list[dict[str, Any]] = Field(default_factory=list)
+    error: ErrorRecord | None = None
+    final_answer: str | None = None
+    notes: list[str] = Field(default_factory=list)
+
+
+class SubcallStart(_Record):
+    """Model code called a model; ``batch`` and ``index`` (from 0) are set for a slot of a batch."""
+
+    kind: Literal["subcall"] = "subcall"
+    model: str
+    prompt: str
+    batch: str | None = None
+    index: int | None = None
+
+
+class SubcallEnd(_Record):
+    """The model replied to model code, or failed to; ``reply`` is the digest of the text."""
+
+    kind: Literal["subcall"] = "subcall"
+    reply: str | None = None
+    response_model: str | None = None
+    response_id: str | None = None
+    finish_reason: str | None = None
+    retries: int = 0
+    usage: UsageRecord = Field(default_factory=UsageRecord)
+    error: ErrorRecord | None = None
+
+
+StartPayload: TypeAlias = Annotated[
+    RunStart | IterationStart | ModelCallStart | CodeStart | SubcallStart, Field(discriminator="kind")
+]
+EndPayload: TypeAlias = Annotated[
+    RunEnd | IterationEnd | ModelCallEnd | CodeEnd | SubcallEnd, Field(discriminator="kind")
+]
+
+
+class SpanStart(_Record):
+    """A span opens. ``seq`` numbers the events of a run from 0 without a gap."""
+
+    event: Literal["start"] = "start"
+    version: int = SCHEMA_VERSION
+    run_id: str
+    seq: int
+    span_id: str
+    parent_id: str | None = None
+    started: float
+    payload: StartPayload
+
+
+class SpanEnd(_Record):
+    """A span closes."""
+
+    event: Literal["end"] = "end"
+    version: int = SCHEMA_VERSION
+    run_id: str
+    seq: int
+    span_id: str
+    ended: float
+    status: Status
+    payload: EndPayload
+
+
+class Blob(_Record):
+    """A text, written once. ``size`` counts the characters of the whole; ``text`` is an excerpt when ``cut``."""
+
+    event: Literal["blob"] = "blob"
+    version: int = SCHEMA_VERSION
+    run_id: str
+    seq: int
+    digest: str
+    size: int
+    text: str
+    cut: bool = False
+
+
+Event: TypeAlias = Annotated[SpanStart | SpanEnd | Blob, Field(discriminator="event")]
+
+event_adapter: TypeAdapter[SpanStart | SpanEnd | Blob] = TypeAdapter(Event, config=ConfigDict(defer_build=True))

@@ -1,0 +1,177 @@
+"""A trace: the events of a run, folded into a tree of spans as they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from rlm_jupyter.core.usage import Usage, UsageSummary
+
+from .schema import (
+    Blob,
+    ModelCallEnd,
+    ModelCallStart,
+    RunEnd,
+    RunStart,
+    SpanEnd,
+    SpanStart,
+    Status,
+    SubcallEnd,
+    SubcallStart,
+)
+
+__all__ = ["Span", "Trace"]
+
+
+@dataclass(slots=True)
+class Span:
+    """One thing that took time. ``end`` is None, and ``status`` too, while it is in flight."""
+
+    start: SpanStart
+    end: SpanEnd | None = None
+    children: list[Span] = field(default_factory=list)
+
+    @property
+    def span_id(self) -> str:
+        """The span's identifier, unique within the run."""
+        return self.start.span_id
+
+    @property
+    def kind(self) -> str:
+        """``run``, ``iteration``, ``model_call``, ``code`` or ``subcall``."""
+        return self.start.payload.kind
+
+    @property
+    def status(self) -> Status | None:
+        """How the span ended."""
+        return self.end.status if self.end is not None else None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the span took."""
+        return self.end.ended - self.start.started if self.end is not None else None
+
+    def walk(self) -> Iterator[Span]:
+        """Yield this span and all below it, parents first."""
+        pending = [self]
+        while pending:
+            span = pending.pop()
+            yield span
+            pending.extend(reversed(span.children))
+
+
+class Trace:
+    """The events of one run and the spans that they tell of. Complete at every moment of the run."""
+
+    def __init__(self, events: Iterable[SpanStart | SpanEnd | Blob] = ()) -> None:
+        self.events: list[SpanStart | SpanEnd | Blob] = []
+        self.spans: dict[str, Span] = {}
+        self.blobs: dict[str, Blob] = {}
+        self.root: Span | None = None
+        self.damage: str | None = None
+        """What is wrong with the log that this trace was read from, if anything is."""
+        for event in events:
+            self.add(event)
+
+    def add(self, event: SpanStart | SpanEnd | Blob) -> None:
+        """Take in the next event; events of unknown spans are kept and otherwise passed over."""
+        self.events.append(event)
+        if isinstance(event, Blob):
+            self.blobs[event.digest] = event
+        elif isinstance(event, SpanStart):
+            span = self.spans[event.span_id] = Span(event)
+            parent = self.spans.get(event.parent_id) if event.parent_id else None
+            if parent is not None:
+                parent.children.append(span)
+            elif self.root is None:
+                self.root = span
+        elif event.span_id in self.spans:
+            self.spans[event.span_id].end = event
+
+    def walk(self) -> Iterator[Span]:
+        """Yield every span of the tree, parents first."""
+        return self.root.walk() if self.root is not None else iter(())
+
+    @property
+    def run(self) -> RunStart:
+        """What the run was asked, of whom and where. Raises ``ValueError`` while the trace has no run."""
+        payload = self.root.start.payload if self.root is not None else None
+        if not isinstance(payload, RunStart):
+            msg = "This trace has no run: its first event, the start of the run, is missing."
+            raise ValueError(msg)
+        return payload
+
+    @property
+    def outcome(self) -> RunEnd | None:
+        """How the run ended; None while it is under way."""
+        payload = self.root.end.payload if self.root is not None and self.root.end is not None else None
+        return payload if isinstance(payload, RunEnd) else None
+
+    @property
+    def run_id(self) -> str:
+        """The run's identifier."""
+        return self.events[0].run_id if self.events else ""
+
+    @property
+    def status(self) -> Status | None:
+        """How the run ended; None while it is under way."""
+        return self.root.status if self.root is not None else None
+
+    @property
+    def answer(self) -> str | None:
+        """The answer, the partial one of a run that was cut, or None."""
+        return self.outcome.answer if self.outcome is not None else None
+
+    @property
+    def iterations(self) -> list[Span]:
+        """The iterations of the root run, in order."""
+        return [span for span in self.root.children if span.kind == "iteration"] if self.root is not None else []
+
+    @property
+    def subcalls(self) -> list[Span]:
+        """Every model call that model code made, at any depth."""
+        return [span for span in self.walk() if span.kind == "subcall"]
+
+    @property
+    def usage(self) -> UsageSummary:
+        """The usage of every call that has ended, children and sub-calls included."""
+        summary = UsageSummary()
+        for span in self.walk():
+            begun, ended = span.start.payload, span.end.payload if span.end is not None else None
+            if isinstance(begun, ModelCallStart | SubcallStart) and isinstance(ended, ModelCallEnd | SubcallEnd):
+                summary.add(ended.response_model or begun.model, Usage(**ended.usage.model_dump()))
+        return summary
+
+    def text(self, digest: str | None) -> str:
+        """Return the text stored under ``digest``; of a text that was cut, the excerpt. Empty when it is not here."""
+        blob = self.blobs.get(digest) if digest is not None else None
+        return blob.text if blob is not None else ""
+
+    def to_markdown(self) -> str:
+        """Return the trace as Markdown."""
+        from .markdown import to_markdown
+
+        return to_markdown(self)
+
+    def render(self) -> None:
+        """Show the trace in the notebook, or print it where there is none."""
+        from .markdown import render
+
+        render(self)
+
+    def mimebundle(self) -> dict[str, Any]:
+        """Return the run's display, by MIME type."""
+        from .bundle import mimebundle
+
+        return mimebundle(self)
+
+    def to_notebook(self) -> dict[str, Any]:
+        """Return the trace as a notebook, in nbformat's shape."""
+        from .notebook import to_notebook
+
+        return to_notebook([self])
+
+    def to_jsonl(self) -> str:
+        """Return the trace as JSON lines, one event a line."""
+        return "".join(f"{event.model_dump_json()}\n" for event in self.events)

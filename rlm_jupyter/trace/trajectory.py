@@ -1,0 +1,80 @@
+"""A trace under the names that the field uses for it: run metadata, and iterations with their code blocks."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from .facts import code_of, error_of, reply_to
+from .outputs import notebook_outputs, output_text
+from .schema import CodeEnd, IterationEnd, ModelCallStart, SubcallStart
+from .trace import Span, Trace
+
+__all__ = ["trajectory"]
+
+
+def trajectory(trace: Trace) -> dict[str, Any]:
+    """Return ``run_metadata`` and ``iterations`` as plain values.
+
+    An iteration's ``prompt`` holds the messages that it added; what was sent before them stands in the iterations
+    before. So each shows what it had, and the whole grows with the run and no faster.
+    """
+    run = trace.run
+    metadata = {
+        "run_id": trace.run_id,
+        "root_model": run.model,
+        "max_iterations": run.max_iterations,
+        "backend": run.backend,
+        "environment_type": run.environment,
+        "question": run.question,
+        "contexts": [record.model_dump() for record in run.contexts],
+    }
+    iterations = [_iteration(trace, span, number) for number, span in enumerate(trace.iterations, 1)]
+    return {"run_metadata": metadata, "iterations": iterations}
+
+
+def _iteration(trace: Trace, span: Span, number: int) -> dict[str, Any]:
+    calls = [child for child in span.children if child.kind == "model_call"]
+    end = span.end.payload if span.end is not None else None
+    answered = isinstance(end, IterationEnd) and end.answered
+    return {
+        "type": "iteration",
+        "iteration": number,
+        "timestamp": datetime.fromtimestamp(span.start.started, tz=timezone.utc).isoformat(),
+        "prompt": [message for call in calls for message in _messages(trace, call)],
+        "response": "".join(reply_to(trace, call) for call in calls),
+        "code_blocks": [
+            {"code": code_of(child), "result": _result(trace, child)} for child in span.children if child.kind == "code"
+        ],
+        "final_answer": trace.answer if answered else None,
+        "iteration_time": span.seconds,
+    }
+
+
+def _messages(trace: Trace, call: Span) -> list[dict[str, str]]:
+    payload = call.start.payload
+    added = payload.added if isinstance(payload, ModelCallStart) else []
+    return [{"role": message.role, "content": trace.text(message.digest)} for message in added]
+
+
+def _result(trace: Trace, span: Span) -> dict[str, Any]:
+    texts: dict[str, list[str]] = {"stdout": [], "stderr": []}
+    for output in notebook_outputs(span):
+        name, text = output_text(output)
+        texts["stderr" if name in ("stderr", "error") else "stdout"].append(text)
+    end = span.end.payload if span.end is not None else None
+    return {
+        "stdout": "".join(texts["stdout"]),
+        "stderr": "".join(texts["stderr"]),
+        "execution_time": span.seconds,
+        "rlm_calls": [_call(trace, child) for child in span.children if child.kind == "subcall"],
+        "final_answer": end.final_answer if isinstance(end, CodeEnd) else None,
+    }
+
+
+def _call(trace: Trace, span: Span) -> dict[str, Any]:
+    payload, error = span.start.payload, error_of(span)
+    call: dict[str, Any] = {"response": reply_to(trace, span), "execution_time": span.seconds}
+    if isinstance(payload, SubcallStart):
+        call = {"root_model": payload.model, "prompt": trace.text(payload.prompt), **call}
+    return call if error is None else {**call, "error": f"{error.name}: {error.message}"}

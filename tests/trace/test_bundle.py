@@ -1,0 +1,69 @@
+"""A run shows itself everywhere: in a terminal, in a notebook, and in our own renderer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from rlm_jupyter.trace.bundle import RUN_MIME_TYPE
+from rlm_jupyter.trace.schema import ErrorRecord, UsageRecord
+
+
+def test_it_has_the_answer_in_every_form(run: Any) -> None:
+    run.answer = "It is **42**."
+    bundle = run.record().mimebundle()
+    assert list(bundle) == ["text/plain", "text/markdown", "text/html", RUN_MIME_TYPE]
+    assert bundle["text/plain"] == "It is **42**."
+    assert bundle["text/markdown"].startswith("It is **42**.\n\n*answered")
+    assert "<strong>42</strong>" in bundle["text/html"]
+    assert bundle[RUN_MIME_TYPE]["answer"] == "It is **42**."
+
+
+def test_an_unknown_cost_is_unknown_and_never_nothing(run: Any) -> None:
+    run.iterations[1][1][0].children.clear()
+    bundle = run.record().mimebundle()
+    assert "cost unknown" in bundle["text/html"]
+    assert bundle[RUN_MIME_TYPE]["usage"] == {"calls": 5, "input_tokens": 500, "output_tokens": 50, "cost": None}
+    run.usage = UsageRecord()
+    silent = run.record().mimebundle()
+    assert "tokens unknown" in silent["text/html"]
+    assert silent[RUN_MIME_TYPE]["usage"]["input_tokens"] is None
+    run.usage = UsageRecord(input_tokens=1, output_tokens=1, cost=0.002)
+    assert "cost $0.0100" in run.record().mimebundle()["text/html"]
+
+
+def test_a_run_without_an_answer_says_why(run: Any) -> None:
+    run.answer, run.status = None, "error"
+    run.error = ErrorRecord(name="ClientError", message="401: the key was refused")
+    bundle = run.record().mimebundle()
+    assert bundle["text/plain"] == "[failed: ClientError: 401: the key was refused]"
+    assert "401: the key was refused" in bundle["text/html"]
+    assert bundle[RUN_MIME_TYPE]["error"] == {"name": "ClientError", "message": "401: the key was refused"}
+
+
+def test_the_tree_is_capped_and_says_how_much_it_left_out(
+    make_run: Callable[..., Any], make_block: Callable[..., Any]
+) -> None:
+    block = make_block("go()", calls=[("prompt", "reply")] * 2_000)
+    bundle = make_run(iterations=[("go", [block])]).record().mimebundle()
+    view = bundle[RUN_MIME_TYPE]
+    assert len(view["spans"]) == 500
+    assert view["spans_left_out"] == 2_004 - 500
+    assert view["spans"][0] == {
+        "id": "s1",
+        "parent": None,
+        "kind": "run",
+        "name": "What is the answer?",
+        "started": view["started"],
+        "ended": view["ended"],
+        "status": "ok",
+    }
+    assert len(json.dumps(view)) < 100_000
+
+
+def test_html_needs_nothing_from_elsewhere_and_brings_no_colour_that_hides_text(run: Any) -> None:
+    html = run.record().mimebundle()["text/html"]
+    assert not any(word in html for word in ("<script", "<style", "<link", "src=", "http"))
+    assert "#fff" not in html
+    assert "color:inherit" in html

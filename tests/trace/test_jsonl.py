@@ -1,0 +1,69 @@
+"""A log gives back the traces that were written to it, also when it is damaged, and says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rlm_jupyter.trace.jsonl import JSONLFile, LogReader, TraceVersionError, read_events
+
+
+def test_what_was_written_is_read_back(run: Any, tmp_path: Path) -> None:
+    log = JSONLFile(tmp_path / "new" / "folder" / "rlm.jsonl")
+    traces = [run.record(sinks=[log]), run.record(sinks=[log])]
+    read = read_events(log.path)
+    assert [trace.events for trace in read] == [trace.events for trace in traces]
+    assert read[0].to_markdown() == traces[0].to_markdown()
+    assert read[0].to_jsonl() + read[1].to_jsonl() == log.path.read_text(encoding="utf-8")
+
+
+def test_a_cut_last_line_leaves_the_partial_trace(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "rlm.jsonl"
+    path.write_text(run.record().to_jsonl()[:-50], encoding="utf-8")
+    with pytest.warns(UserWarning, match="could not be read and is left out"):
+        (trace,) = read_events(path)
+    assert len(trace.iterations) == 3
+    assert trace.status is None
+    assert "damaged at line" in str(trace.damage)
+    assert "damaged at line" in trace.to_markdown()
+
+
+def test_a_damaged_line_in_the_middle_is_passed_over(run: Any, tmp_path: Path) -> None:
+    lines = run.record().to_jsonl().splitlines()
+    lines[4] = lines[4][:30] + "\x00\xff"
+    path = tmp_path / "rlm.jsonl"
+    path.write_text("\n".join([*lines, "", "not json"]), encoding="utf-8")
+    with pytest.warns(UserWarning, match=r"line 5, \d+ could not be read"):
+        (trace,) = read_events(path)
+    assert trace.answer == "42"
+
+
+def test_a_newer_log_is_refused_with_what_to_do(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "rlm.jsonl"
+    newer = {**json.loads(run.record().to_jsonl().splitlines()[0]), "version": 99, "new_field": 1}
+    path.write_text(json.dumps(newer) + "\n", encoding="utf-8")
+    with pytest.raises(TraceVersionError, match="pip install -U rlm-jupyter"):
+        read_events(path)
+
+
+def test_a_missing_log_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_events(tmp_path / "none.jsonl")
+
+
+def test_a_growing_log_is_read_once(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "rlm.jsonl"
+    text = run.record().to_jsonl()
+    half = len(text) // 2
+    path.write_text(text[:half], encoding="utf-8")
+    reader = LogReader(path)
+    assert reader.read()
+    assert not reader.read()
+    with path.open("a", encoding="utf-8") as log:
+        log.write(text[half:])
+    assert reader.read()
+    assert reader.damaged == ()
+    assert reader.traces[0].to_jsonl() == text
