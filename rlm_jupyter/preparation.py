@@ -1,0 +1,194 @@
+"""From a question to a run that is ready to be performed: contexts, messages, recorder, scope."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from rlm_jupyter.core.describe import describe
+from rlm_jupyter.core.errors import ConfigurationError
+from rlm_jupyter.core.limits import Meter
+from rlm_jupyter.core.loop import completion_loop, plain_loop
+from rlm_jupyter.core.observation import head_and_tail
+from rlm_jupyter.core.prompts import QUESTION_LIMIT, Tool, first_message, system_prompt
+from rlm_jupyter.core.protocols import Environment, Message, SupportsPersistence
+from rlm_jupyter.core.results import RLMChatCompletion
+from rlm_jupyter.core.scope import Scope
+from rlm_jupyter.trace.context_record import context_record
+from rlm_jupyter.trace.recorder import Recorder
+from rlm_jupyter.trace.redaction import Redactor
+from rlm_jupyter.trace.schema import RunStart
+
+from .run import Run
+from .settings import Origin
+from .subcalls import Subcalls
+
+if TYPE_CHECKING:
+    from rlm_jupyter.core.effects import Effect
+    from rlm_jupyter.trace.schema import Event
+
+    from .settings import Setup
+
+__all__ = ["Preparation", "Question"]
+
+_ASK_THE_CONTEXT = "Work out from the context what is asked there, and answer it."
+_VARIABLES_SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: the prompt, which is the context, and the question about it where that is another text.
+
+    ``earlier`` are the messages of the conversation so far, ``names`` are added to the scaffold.
+    """
+
+    prompt: Any
+    root_prompt: str | None = None
+    earlier: Sequence[Message] = ()
+    names: Mapping[str, Any] = field(default_factory=dict)
+    origin: Origin = field(default_factory=Origin)
+
+    def __post_init__(self) -> None:
+        """Refuse to ask nothing."""
+        if self.root_prompt is not None and not isinstance(self.root_prompt, str):
+            msg = f"root_prompt is the question, a string; this one is of type {type(self.root_prompt).__name__}."
+            raise ConfigurationError(msg)
+        if isinstance(self.text, str) and not self.text.strip():
+            msg = "The question is empty. Pass what you want to know as the prompt, or as root_prompt beside a context."
+            raise ConfigurationError(msg)
+
+    @property
+    def is_context(self) -> bool:
+        """Whether the question is all the context that there is."""
+        return self.root_prompt is None and isinstance(self.prompt, str)
+
+    @property
+    def text(self) -> str:
+        """The question as it is put to the model."""
+        if self.root_prompt is not None:
+            return self.root_prompt
+        return self.prompt if isinstance(self.prompt, str) else _ASK_THE_CONTEXT
+
+
+class Preparation:
+    """A run that is ready to be performed, and how to make a result of its answer."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        environment: Environment,
+        question: Question,
+        sinks: Sequence[Callable[[Event], None]],
+        on_text: Callable[[str], None] | None,
+    ) -> None:
+        self._setup = setup
+        self._environment = environment
+        self._question = question
+        self._began = time.perf_counter()
+        self._context_name = self._load_context()
+        self._messages: list[Message] = []
+        self._recorder = Recorder(Redactor(setup.secrets), sinks)
+        scope, meter = Scope(), Meter(setup.limits)
+        subcalls = Subcalls(
+            setup.client,
+            scope,
+            self._recorder,
+            meter,
+            max_concurrent=setup.limits.max_concurrent_subcalls,
+            sampling=setup.sampling,
+        )
+        self.run = Run(self._run_start(), environment, subcalls, self._recorder, scope, meter, setup, on_text)
+
+    def loop(self) -> Generator[Effect, Any, str]:
+        """Return the loop, its first messages telling what code sees now."""
+        if self._setup.limits.max_depth == 0:
+            self._messages += [*self._question.earlier, *_plain_messages(self._question)]
+            return plain_loop(self._messages)
+        self._messages += self._opening()
+        return completion_loop(self._messages, self._setup.limits.max_iterations)
+
+    def completion(self, answer: str) -> RLMChatCompletion:
+        """Return the result of the run that gave this answer."""
+        if self._setup.persistent and isinstance(self._environment, SupportsPersistence):
+            self._environment.add_history([dict(message) for message in self._messages])
+        trace = self._recorder.trace
+        return RLMChatCompletion(
+            root_model=self._setup.client.model_name,
+            prompt=self._question.prompt,
+            response=answer,
+            usage_summary=trace.usage,
+            execution_time=time.perf_counter() - self._began,
+            metadata={"run_id": trace.run_id, "iterations": len(trace.iterations), "subcalls": len(trace.subcalls)},
+            trace=trace,
+        )
+
+    def _load_context(self) -> str:
+        """Put the prompt into the environment, and return the name under which it is there."""
+        environment, prompt = self._environment, self._question.prompt
+        environment.offer(self._question.names)
+        if isinstance(environment, SupportsPersistence):
+            return f"context_{environment.add_context(prompt)}"
+        environment.load_context(prompt)
+        return "context_0"
+
+    def _opening(self) -> list[Message]:
+        prompting, question = self._setup.prompting, self._question
+        system = prompting.system_prompt
+        if system is None:
+            system = system_prompt(self._environment.guide(), _tools(prompting.tools))
+        opening: list[Message] = [{"role": "system", "content": system}, *question.earlier]
+        if prompting.prologue:
+            opening.append({"role": "user", "content": prompting.prologue})
+        named = {**self._environment.contexts(), **question.names}
+        variables = self._environment.variables()
+        text = first_message(
+            head_and_tail(question.text, QUESTION_LIMIT),
+            self._context_name,
+            None if question.is_context else describe(question.prompt),
+            {name: describe(value, 0) for name, value in named.items() if value is not question.prompt},
+            {name: describe(value, 0) for name, value in list(variables.items())[:_VARIABLES_SHOWN]},
+            unlisted=max(0, len(variables) - _VARIABLES_SHOWN),
+        )
+        opening.append({"role": "user", "content": text})
+        return opening
+
+    def _run_start(self) -> RunStart:
+        setup, origin = self._setup, self._question.origin
+        return RunStart(
+            question=head_and_tail(self._question.text, QUESTION_LIMIT),
+            model=setup.client.model_name,
+            backend=setup.backend,
+            environment=setup.environment,
+            max_iterations=setup.limits.max_iterations,
+            contexts=[context_record(self._context_name, self._question.prompt)],
+            session_id=origin.session_id,
+            turn=origin.turn,
+            notebook=origin.notebook,
+            cell_id=origin.cell_id,
+            versions={"rlm_jupyter": version("rlm-jupyter"), "python": platform.python_version()},
+        )
+
+
+def _plain_messages(question: Question) -> list[Message]:
+    if not isinstance(question.prompt, str):
+        kind = type(question.prompt).__name__
+        msg = f"max_depth=0 sends the prompt to the model as it is, so it must be a string, not a {kind}."
+        raise ConfigurationError(msg)
+    text = question.prompt if question.root_prompt is None else f"{question.root_prompt}\n\n{question.prompt}"
+    return [{"role": "user", "content": text}]
+
+
+def _tools(tools: Mapping[str, Any]) -> list[Tool]:
+    told = []
+    for name, tool in tools.items():
+        described = isinstance(tool, dict) and "tool" in tool
+        value, description = (tool["tool"], tool.get("description")) if described else (tool, None)
+        if description is None:
+            description = (getattr(value, "__doc__", None) or "a function").strip().split("\n")[0]
+            description = description if callable(value) else str(describe(value, 0))
+        told.append(Tool(name, str(description)))
+    return told

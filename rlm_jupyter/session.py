@@ -1,0 +1,81 @@
+"""A session: a conversation whose turns are runs."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from rlm_jupyter.core.observation import head_and_tail
+from rlm_jupyter.core.prompts import QUESTION_LIMIT
+from rlm_jupyter.core.protocols import Message
+from rlm_jupyter.core.results import RLMChatCompletion
+
+from .preparation import Question
+from .settings import Origin
+
+if TYPE_CHECKING:
+    from .rlm import RLM
+
+__all__ = ["RLMSession", "Turn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question and its answer. ``context`` is what the question was about."""
+
+    question: str
+    context: Any
+    completion: RLMChatCompletion
+
+
+class RLMSession:
+    """A conversation: every question is asked with the questions and answers before it.
+
+    What the model remembers of the conversation is the session's; what its variables hold is the environment's
+    (``persistent=True``). ``rlm`` may be set to another one between turns: the conversation goes on.
+    """
+
+    def __init__(self, rlm: RLM, session_id: str | None = None) -> None:
+        self.rlm = rlm
+        self.session_id = session_id if session_id is not None else uuid.uuid4().hex
+        self._turns: list[Turn] = []
+
+    @property
+    def history(self) -> tuple[Turn, ...]:
+        """The turns so far. A run that failed or was interrupted is no turn."""
+        return tuple(self._turns)
+
+    def chat(self, prompt: Any, root_prompt: str | None = None, *, origin: Origin | None = None) -> RLMChatCompletion:
+        """Ask the next question; arguments and errors as for ``RLM.completion``."""
+        completion = self.rlm.answer(prompt, root_prompt, **self._conversation(prompt, origin))
+        return self._kept(prompt, root_prompt, completion)
+
+    async def achat(
+        self, prompt: Any, root_prompt: str | None = None, *, origin: Origin | None = None
+    ) -> RLMChatCompletion:
+        """Ask the next question; the event loop is free while the model is waited for."""
+        completion = await self.rlm.aanswer(prompt, root_prompt, **self._conversation(prompt, origin))
+        return self._kept(prompt, root_prompt, completion)
+
+    def close(self) -> None:
+        """Close the ``RLM`` of this session. May be called twice."""
+        self.rlm.close()
+
+    def _conversation(self, prompt: Any, origin: Origin | None) -> dict[str, Any]:
+        earlier: list[Message] = []
+        for turn in self._turns:
+            earlier.append({"role": "user", "content": turn.question})
+            earlier.append({"role": "assistant", "content": turn.completion.response})
+        contexts = [*(turn.context for turn in self._turns), prompt]
+        return {
+            "earlier": earlier,
+            "names": {f"session_context_{index}": context for index, context in enumerate(contexts)},
+            "origin": replace(origin or Origin(), session_id=self.session_id, turn=len(self._turns)),
+        }
+
+    def _kept(self, prompt: Any, root_prompt: str | None, completion: RLMChatCompletion) -> RLMChatCompletion:
+        question = head_and_tail(Question(prompt, root_prompt).text, QUESTION_LIMIT)
+        completion.earlier_traces = tuple(turn.completion.trace for turn in self._turns if turn.completion.trace)
+        self._turns.append(Turn(question, prompt, completion))
+        return completion
