@@ -1,0 +1,191 @@
+"""The sub-commands of ``%rlm``: what they take, and what they show."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from IPython.core.error import UsageError
+from IPython.display import display
+
+from rlm_jupyter.core.observation import head_and_tail
+
+if TYPE_CHECKING:
+    from rlm_jupyter.session import RLMSession
+
+    from .rlm_magics import RLMMagics
+
+__all__ = ["COMMANDS", "Command", "find_command"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A sub-command: its argument's name where it takes one, what it is for, and what it does."""
+
+    argument: str
+    purpose: str
+    run: Callable[[RLMMagics, str], None]
+
+
+def find_command(line: str) -> Callable[[RLMMagics], None] | None:
+    """Return what the line commands, or None when it is a question.
+
+    ``%rlm history`` is a command, ``%rlm history of Rome?`` a question: only a line that is nothing but a command and
+    its one argument is one.
+    """
+    words = line.split()
+    command = COMMANDS.get(words[0]) if words else COMMANDS["status"]
+    if command is None or len(words) > (2 if command.argument else 1):
+        return None
+    argument = words[1] if len(words) > 1 else ""
+    return lambda magics: command.run(magics, argument)
+
+
+def _show(title: str, rows: list[tuple[str, str]]) -> None:
+    """Show rows as a table, and as lines where there is no table."""
+    width = max((len(name) for name, _ in rows), default=0)
+    plain = [f"{name:<{width}}  {text}" for name, text in rows]
+    cells = [f"| {_cell(name)} | {_cell(text)} |" for name, text in rows]
+    data = {
+        "text/plain": "\n".join([title, *plain]),
+        "text/markdown": "\n".join([f"**{title}**", "", "| | |", "|:--|:--|", *cells]),
+    }
+    display(data, raw=True)
+
+
+def _cell(text: str) -> str:
+    escaped = html.escape(text, quote=False)
+    for mark in "\\|`*_[":
+        escaped = escaped.replace(mark, f"\\{mark}")
+    return escaped.replace("\n", "<br>")
+
+
+def _questions(session: RLMSession) -> str:
+    count = len(session.history)
+    return f"{count} question{'' if count == 1 else 's'}"
+
+
+def _status(magics: RLMMagics, _: str) -> None:
+    ask, notice = magics.choose()
+    session = magics.conversations.current
+    notebook = magics.find_notebook()
+    rows = [
+        ("model", dict(ask.backend_kwargs).get("model_name", ask.backend)),
+        ("backend", ask.backend),
+        ("environment", f"{ask.environment}, sync {ask.sync}" if ask.environment == "jupyter" else ask.environment),
+        ("session", f"{_questions(session)} so far" if session is not None else "none yet"),
+        ("notebook", str(notebook) if notebook is not None else "not known: set %config RLMMagics.notebook"),
+        ("traces", _traces_text(magics)),
+    ]
+    if notice:
+        rows.append(("note", notice))
+    _show("rlm-jupyter", rows)
+
+
+def _traces_text(magics: RLMMagics) -> str:
+    runs = len(magics.journal.traces)
+    return f"{runs} run{'' if runs == 1 else 's'} in this kernel" + ("" if magics.trace else ", not written")
+
+
+def _config(magics: RLMMagics, _: str) -> None:
+    traits = magics.traits(config=True)
+    rows = [(name, f"{getattr(magics, name)!r}: {trait.help}") for name, trait in sorted(traits.items())]
+    _show("%config RLMMagics.NAME = VALUE", rows)
+
+
+def _sessions(magics: RLMMagics, _: str) -> None:
+    conversations = magics.conversations
+    rows = []
+    for session in conversations.sessions:
+        first = session.rlm.redact(session.history[0].question) if session.history else "(no answer yet)"
+        first = head_and_tail(" ".join(first.split()), 90)
+        mark = " (current)" if session is conversations.current else ""
+        rows.append((f"{session.session_id[:8]}{mark}", f"{_questions(session)}: {first}"))
+    _show("Sessions of this kernel", rows or [("none", "ask something: %rlm question")])
+
+
+def _new(magics: RLMMagics, _: str) -> None:
+    magics.conversations.new()
+    _show("New session", [("next", "the next question begins it; the earlier ones are kept (%rlm sessions)")])
+
+
+def _reset(magics: RLMMagics, _: str) -> None:
+    magics.conversations.reset()
+    _show("Forgotten", [("next", "the next question begins a new conversation; your variables and traces are kept")])
+
+
+def _history(magics: RLMMagics, _: str) -> None:
+    session = magics.conversations.current
+    rows = []
+    if session is not None:
+        for number, turn in enumerate(session.history, 1):
+            rows.append((str(number), session.rlm.redact(f"{turn.question}\n→ {turn.completion.response}")))
+    _show("This session", rows or [("empty", "ask something: %rlm question")])
+
+
+def _trace(magics: RLMMagics, argument: str) -> None:
+    traces = magics.journal.traces
+    if not traces:
+        _show("Traces", [("none", "no question was asked in this kernel yet")])
+        return
+    number = int(argument) if argument.isdigit() else len(traces)
+    if argument and not (argument.isdigit() and 1 <= number <= len(traces)):
+        msg = f"%rlm trace takes the number of a run, 1 to {len(traces)}; without one, it shows the last."
+        raise UsageError(msg)
+    traces[number - 1].render()
+
+
+def _save(magics: RLMMagics, argument: str) -> None:
+    if not magics.journal.traces:
+        msg = "There is no trace to save: no question was asked in this kernel yet."
+        raise UsageError(msg)
+    try:
+        written = magics.journal.save(Path(argument).expanduser()) if argument else magics.journal.write()
+    except OSError as error:
+        msg = f"The trace could not be written to {argument}: {error.strerror or error}. Save it elsewhere."
+        raise UsageError(msg) from None
+    if written is None:
+        msg = "The notebook's file is not known, so say where to save: %rlm save analysis.trace.ipynb"
+        raise UsageError(msg)
+    _show("Saved", [("trace notebook", os.fspath(written))])
+
+
+def _models(magics: RLMMagics, _: str) -> None:
+    from rlm_jupyter.clients.choice import backend_names
+
+    ask, notice = magics.choose()
+    rows = [
+        ("asked now", f"{dict(ask.backend_kwargs).get('model_name', ask.backend)} through {ask.backend}"),
+        *([("why", notice)] if notice else []),
+        ("backends", ", ".join(backend_names())),
+        ("choose", "--model NAME, %config RLMMagics.model = 'NAME', or the environment variable RLM_JUPYTER_MODEL"),
+    ]
+    _show("Models", rows)
+
+
+def _help(_magics: RLMMagics, _: str) -> None:
+    rows = [
+        ("%%rlm [options]", "asks what stands in the cell below"),
+        ("%rlm [options] question", "asks what stands behind the options"),
+        *((f"%rlm {name} {command.argument}".rstrip(), command.purpose) for name, command in COMMANDS.items()),
+        ("%%rlm?", "the options"),
+    ]
+    _show("rlm-jupyter", rows)
+
+
+COMMANDS: dict[str, Command] = {
+    "status": Command("", "shows which model is asked, the session and the notebook; also %rlm alone", _status),
+    "config": Command("", "shows the defaults and how to set them", _config),
+    "sessions": Command("", "lists the conversations of this kernel", _sessions),
+    "new": Command("", "begins another conversation", _new),
+    "reset": Command("", "forgets the conversation and the model's own variables", _reset),
+    "history": Command("", "shows the questions and answers of this conversation", _history),
+    "trace": Command("[N]", "shows the trace of the last run, or of run N", _trace),
+    "save": Command("[PATH]", "writes the trace notebook, beside the notebook or where you say", _save),
+    "models": Command("", "shows which model is asked, why, and how to choose another", _models),
+    "help": Command("", "shows this", _help),
+}

@@ -1,0 +1,28 @@
+"""How a failed question shows in its cell: what happened and what to do, not our own frames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rlm_jupyter.trace.redaction import Redactor
+from rlm_jupyter.trace.trace import Trace
+
+if TYPE_CHECKING:
+    from rlm_jupyter.core.errors import RLMError
+
+__all__ = ["told_briefly"]
+
+
+def told_briefly(error: RLMError) -> RLMError:
+    """Return the error with a short form for IPython to show; the frames are in the trace, and those are ours."""
+    recorded = error.trace.outcome if isinstance(error.trace, Trace) else None
+    # The recorder knows the client's secrets as well; before a run there is only what the environment tells.
+    known = recorded.error if recorded is not None else None
+    message = known.message if known is not None else Redactor().redact(str(error))
+    error.args = (message,)  # front ends show the message beside the lines
+    lines = [f"{type(error).__name__}: {message}"]
+    if recorded is not None:
+        lines += [f"The answer so far: {recorded.answer}"] if recorded.answer else []
+        lines.append("What was done until then is in the trace: %rlm trace")
+    error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]  # the hook that IPython looks for
+    return error

@@ -1,0 +1,180 @@
+"""The live display: one output of the cell that tells how far the run is, at most five times a second."""
+
+from __future__ import annotations
+
+import contextvars
+import html
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from IPython.display import DisplayHandle
+
+from rlm_jupyter.trace.schema import (
+    IterationStart,
+    ModelCallEnd,
+    ModelCallStart,
+    RunEnd,
+    RunStart,
+    SpanEnd,
+    SpanStart,
+    SubcallEnd,
+    SubcallStart,
+)
+
+if TYPE_CHECKING:
+    from rlm_jupyter.trace.schema import Event
+
+__all__ = ["LiveDisplay"]
+
+_INTERVAL = 0.2  # seconds; VS Code flickers when a display changes more often
+_TAIL = 240  # characters of the reply that is being written
+
+_STYLE = "font-family:var(--jp-ui-font-family,sans-serif);font-size:var(--jp-ui-font-size1,13px)"
+_DIM = "opacity:.65"
+_WORDS = {"ok": "answered", "error": "failed", "interrupted": "interrupted", "limit": "stopped at a limit"}
+_COLOURS = {
+    "ok": "var(--jp-success-color1,#388e3c)",
+    "error": "var(--jp-error-color1,#d32f2f)",
+    "interrupted": "var(--jp-warn-color1,#f57c00)",
+    "limit": "var(--jp-warn-color1,#f57c00)",
+    None: "var(--jp-brand-color1,#1976d2)",
+}
+
+
+class LiveDisplay:
+    """Follows one run through its events, which the recorder has redacted, and the text that streams in.
+
+    ``redact`` takes secrets out of that text.
+    """
+
+    def __init__(self) -> None:
+        self.redact: Callable[[str], str] = str
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self._model = ""
+        self._iteration = self._max_iterations = 0
+        self._closing = False
+        self._waiting = self._done = self._failed = 0
+        self._tokens_in = self._tokens_out = 0
+        self._text = ""
+        self._status: str | None = None
+        self._note = ""
+        self._changes: dict[str, list[str]] = {}
+        self._over = threading.Event()
+        # Displays find their cell through a context variable: the thread runs in this cell's context.
+        self._context = contextvars.copy_context()
+        self._handle = DisplayHandle()
+        self._thread = threading.Thread(target=lambda: self._context.run(self._refresh), name="rlm-jupyter-live")
+        self._thread.daemon = True
+
+    def __enter__(self) -> LiveDisplay:
+        """Show the display and keep it up to date."""
+        self._handle.display(self._bundle(), raw=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Show the final state."""
+        self._over.set()
+        self._thread.join()
+        self._handle.update(self._bundle(), raw=True)
+
+    def note(self, text: str) -> None:
+        """Add a line of our own to the final state."""
+        self._note = text
+
+    def text(self, piece: str) -> None:
+        """Take in a piece of the reply that is being written."""
+        with self._lock:
+            self._text = (self._text + piece)[-4 * _TAIL :]
+
+    def observe(self, event: Event) -> None:
+        """Take in an event of the run."""
+        with self._lock:
+            if isinstance(event, SpanStart):
+                self._begin(event.payload)
+            elif isinstance(event, SpanEnd):
+                self._end(event)
+
+    def _begin(self, payload: object) -> None:
+        if isinstance(payload, RunStart):
+            self._model, self._max_iterations = payload.model, payload.max_iterations
+        elif isinstance(payload, IterationStart):
+            self._iteration, self._closing = payload.number, payload.closing
+        elif isinstance(payload, ModelCallStart):
+            self._text = ""
+        elif isinstance(payload, SubcallStart):
+            self._waiting += 1
+
+    def _end(self, event: SpanEnd) -> None:
+        payload = event.payload
+        if isinstance(payload, SubcallEnd):
+            self._waiting -= 1
+            self._done += event.status == "ok"
+            self._failed += event.status != "ok"
+        if isinstance(payload, ModelCallEnd | SubcallEnd):
+            self._tokens_in += payload.usage.input_tokens or 0
+            self._tokens_out += payload.usage.output_tokens or 0
+        if isinstance(payload, ModelCallEnd):
+            self._text = ""
+        if isinstance(payload, RunEnd):
+            self._status, self._changes = event.status, payload.changes
+
+    def _refresh(self) -> None:
+        shown = self._facts()
+        while not self._over.wait(_INTERVAL):
+            facts = self._facts()
+            if facts != shown:
+                shown = facts
+                self._handle.update(self._bundle(), raw=True)
+
+    def _facts(self) -> tuple[object, ...]:
+        """What a person would notice; whole seconds, so that a clock alone changes the display once a second."""
+        seconds = int(time.monotonic() - self._began)
+        return (seconds, self._iteration, self._waiting, self._done, self._failed, self._tokens_out, self._text)
+
+    def _bundle(self) -> dict[str, Any]:
+        with self._lock:
+            lines = self._lines()
+            return {"text/plain": "\n".join(lines), "text/html": self._html(lines)}
+
+    def _lines(self) -> list[str]:
+        seconds = f"{time.monotonic() - self._began:.1f} s"
+        facts = [self._model, *self._progress(), seconds]
+        lines = [" · ".join(fact for fact in facts if fact)]
+        if changes := "; ".join(f"{what} {', '.join(names)}" for what, names in self._changes.items()):
+            lines.append(f"In the notebook: {changes}")
+        if self._note:
+            lines.append(self._note)
+        return lines
+
+    def _progress(self) -> list[str]:
+        number = min(self._iteration, self._max_iterations)
+        if self._status is not None:
+            state = f"{_WORDS[self._status]} after {number} iteration{'' if number == 1 else 's'}"
+        elif self._closing:
+            state = "asking for a final answer"
+        else:
+            state = f"iteration {number} of {self._max_iterations}" if number else "starting"
+        facts = [state]
+        if self._waiting or self._done or self._failed:
+            parts = [f"{self._done} done"]
+            parts += [f"{self._failed} failed"] if self._failed else []
+            parts += [f"{self._waiting} running"] if self._waiting else []
+            facts.append(f"sub-calls: {', '.join(parts)}")
+        if self._tokens_in or self._tokens_out:
+            facts.append(f"{self._tokens_in:,} tokens in, {self._tokens_out:,} out")
+        return facts
+
+    def _html(self, lines: list[str]) -> str:
+        dot = f'<span style="color:{_COLOURS[self._status]}">●</span>'
+        rows = [f"<div>{dot} {html.escape(lines[0])}</div>"]
+        rows += [f'<div style="{_DIM}">{html.escape(line)}</div>' for line in lines[1:]]
+        # The word that is being written is left out: it may be half a secret, which no pattern knows.
+        written = self._text[: max(self._text.rfind(" "), self._text.rfind("\n"), 0)]
+        if tail := self.redact(written)[-_TAIL:].strip():
+            style = f"{_DIM};white-space:pre-wrap;font-family:var(--jp-code-font-family,monospace);font-size:90%"
+            rows.append(f'<div style="{style}">{html.escape(tail)}</div>')
+        return f'<div class="rlm-live" style="{_STYLE}">{"".join(rows)}</div>'

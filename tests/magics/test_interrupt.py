@@ -1,0 +1,98 @@
+"""The stop button."""
+
+from __future__ import annotations
+
+import time
+
+import nbformat
+import pytest
+from scripted_server import Reply
+from scripts import code, says
+from stage import Stage
+
+SLOW = 1.0  # seconds that a reply takes
+
+
+def interrupted(stage: Stage, cell: str, requests: int) -> float:
+    """Run a cell, press stop once so many requests have arrived, and return how long the cell went on."""
+    message_id = stage.kernel.send(cell)
+    stage.server.wait_for(requests)
+    pressed = time.monotonic()
+    stage.kernel.interrupt()
+    executed = stage.kernel.finish(message_id)
+    took = time.monotonic() - pressed
+    assert executed.status == "error"
+    assert "interrupted" in executed.traceback
+    return took
+
+
+@pytest.mark.parametrize("swallow", [False, True], ids=["plain", "model code catches everything"])
+def test_two_hundred_subcalls_in_flight(stage: Stage, swallow: bool) -> None:
+    call = "llm_query_batched([f'prompt {i}' for i in range(200)])"
+    guarded = ["while True:", "    try:", f"        {call}", "    except BaseException:", "        break"]
+    stage.script = says(code(*(guarded if swallow else [call])), sub=Reply("late", delay=SLOW))
+    stage.kernel.ok("context = 'mine'")
+    stage.kernel.ok("%config RLMMagics.max_concurrent_subcalls = 200")
+    took = interrupted(stage, "%rlm Go.", 1 + 200)
+    # Before any reply could come: the figure in milliseconds is what `make bench` reports.
+    assert took < SLOW / 2
+    sent = len(stage.server.requests)
+    assert sent == 201
+    stage.server.wait_idle()
+    stage.script = says("FINAL(still here)")
+    assert stage.kernel.ok("%rlm And now?").result["text/plain"] == "still here"
+    assert len(stage.server.requests) == sent + 1
+    assert stage.kernel.value("context") == "mine"
+    stage.kernel.ok("%config RLMMagics.max_concurrent_subcalls = 16")
+
+
+def test_the_trace_says_interrupted(stage: Stage) -> None:
+    stage.script = says(code("print('so far')", "answer['content'] = 'half'", "llm_query('x')"), sub=Reply(delay=SLOW))
+    interrupted(stage, "%rlm A question that is cut off", 2)
+    notebook = nbformat.read(stage.trace, as_version=4)
+    nbformat.validate(notebook)
+    text = "\n".join(str(cell) for cell in notebook.cells)
+    assert "A question that is cut off" in text
+    assert "interrupted" in text
+    assert "so far" in text
+    assert "half" in text
+
+
+def test_while_the_root_model_writes(stage: Stage) -> None:
+    stage.script = says(Reply("never read", delay=SLOW))
+    assert interrupted(stage, "%rlm Go.", 1) < SLOW / 2
+    stage.server.wait_idle()
+    assert len(stage.server.requests) == 1
+
+
+def test_in_python_code_and_in_an_await(stage: Stage) -> None:
+    for busy in ("import time; time.sleep(60)", "while True: pass", "import asyncio; await asyncio.sleep(60)"):
+        stage.server.requests.clear()
+        stage.script = says(code("llm_query('now')", busy))
+        message_id = stage.kernel.send("%rlm Go.")
+        stage.server.wait_for(2)
+        stage.server.wait_idle()
+        stage.kernel.interrupt()
+        assert stage.kernel.finish(message_id, timeout=10).status == "error"
+    assert stage.kernel.value("2 + 2") == 4
+
+
+def test_an_async_cell(stage: Stage) -> None:
+    stage.script = says(code("llm_query_batched(['x'] * 20)"), sub=Reply(delay=SLOW))
+    stage.kernel.ok("from rlm_jupyter import RLM\nrlm = RLM(environment='jupyter', backend_kwargs={'model_name': 'm'})")
+    message_id = stage.kernel.send("await rlm.acompletion('Go.')")
+    stage.server.wait_for(3)
+    stage.kernel.interrupt()
+    assert stage.kernel.finish(message_id).status == "error"
+    sent = len(stage.server.requests)
+    stage.server.wait_idle()
+    assert len(stage.server.requests) == sent
+
+
+def test_a_time_limit_holds_within_a_cell(stage: Stage) -> None:
+    stage.script = says(code("answer['content'] = 'half'", "import time; time.sleep(60)"))
+    executed = stage.kernel.run("%rlm --timeout 0.5 Go.", timeout=20)
+    assert executed.error.startswith("TimeoutExceededError")
+    assert "half" in executed.traceback
+    assert "limit" in stage.trace.read_text()
+    assert stage.kernel.value("3 + 3") == 6
