@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rlm_jupyter.core.errors import ConfigurationError
+from rlm_jupyter.core.plugins import load_plugin, plugin_names
 from rlm_jupyter.core.protocols import Client
 
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+__all__ = ["GROUP", "Choice", "backend_names", "choose", "make_client"]
 
-__all__ = ["Choice", "backend_names", "choose", "make_client"]
+GROUP = "rlm_jupyter.clients"
+"""The entry-point group in which clients are registered."""
 
-_GROUP = "rlm_jupyter.clients"
 _DEFAULT_MODEL = "gpt-5-mini"
 _NOTICE = (
     "No model is configured and OPENAI_API_KEY is not set: the offline extractor answers. It finds passages by their "
@@ -45,7 +44,7 @@ class Choice:
 
 def backend_names() -> list[str]:
     """Return the names of the backends that can be used here."""
-    return sorted({*_entry_points(), *_SERVERS})
+    return sorted({*plugin_names(GROUP), *_SERVERS})
 
 
 def choose(
@@ -95,7 +94,7 @@ def make_client(backend: str | None = None, backend_kwargs: Mapping[str, Any] | 
     choice = choose(given.get("model_name"), backend, given.get("base_url"))
     arguments = {**given, **choice.backend_kwargs}
     name = choice.backend
-    if name in _SERVERS and name not in _entry_points():
+    if name in _SERVERS and name not in plugin_names(GROUP):
         arguments.setdefault("base_url", _SERVERS[name])
         for missing, option in (("base_url", "--base-url"), ("model_name", "--model")):
             if not arguments.get(missing):
@@ -104,16 +103,11 @@ def make_client(backend: str | None = None, backend_kwargs: Mapping[str, Any] | 
                 )
                 raise ConfigurationError(msg)
         name = "openai"
-    make = _load(name)
+    if name not in plugin_names(GROUP):
+        raise _unknown(name)
+    make: Callable[..., Client] = load_plugin(GROUP, name)
     _check_arguments(name, make, arguments)
     return make(**arguments)
-
-
-@functools.cache
-def _entry_points() -> Mapping[str, EntryPoint]:
-    from importlib.metadata import entry_points
-
-    return {entry_point.name: entry_point for entry_point in entry_points(group=_GROUP)}
 
 
 def _split(model: str | None) -> tuple[str | None, str | None]:
@@ -129,18 +123,6 @@ def _applies(configured: str | None, backend: str | None, base_url: str | None) 
     if backend is None:
         return not base_url or configured is None or configured in _PROTOCOL
     return configured == backend or (configured is None and backend in _PROTOCOL)
-
-
-def _load(name: str) -> Callable[..., Client]:
-    entry_point = _entry_points().get(name)
-    if entry_point is None:
-        raise _unknown(name)
-    try:
-        loaded: Callable[..., Client] = entry_point.load()
-    except (ImportError, AttributeError) as error:
-        msg = f"The backend {name!r} ({entry_point.value}) cannot be loaded: {error}. Install it again, or use another."
-        raise ConfigurationError(msg) from error
-    return loaded
 
 
 def _check_arguments(name: str, make: Callable[..., Client], arguments: Mapping[str, Any]) -> None:

@@ -63,7 +63,7 @@ class Endpoint:
         key, key_source = (
             (_PLACEHOLDER, "the credentials given for it")
             if authorized and api_key is None
-            else _key(api_key, provider, host, environ)
+            else _key(api_key, provider, _key_variable(provider, environ, chosen=base_url is not None), host, environ)
         )
         ambient = _ambient_headers(environ)
         if not is_openai and not authorized:
@@ -120,9 +120,21 @@ def _login(split: SplitResult) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
 
 
-def _key(api_key: str | None, provider: str | None, host: str, environ: Mapping[str, str]) -> tuple[str, str | None]:
-    """Return the key and where it comes from: a key from the environment goes to the server that it was made for."""
-    variable = _KEYS[provider] if provider else _OWN_KEY
+def _key_variable(provider: str | None, environ: Mapping[str, str], *, chosen: bool) -> str:
+    """Return the variable that holds the server's key: a key goes to the server that it was made for.
+
+    ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY`` are a pair, as for the SDK; an address that was ``chosen`` otherwise is
+    not known to be OpenAI's and does not get OpenAI's key.
+    """
+    if provider:
+        return _KEYS[provider]
+    return _OWN_KEY if chosen or environ.get(_OWN_KEY) else "OPENAI_API_KEY"
+
+
+def _key(
+    api_key: str | None, provider: str | None, variable: str, host: str, environ: Mapping[str, str]
+) -> tuple[str, str | None]:
+    """Return the key and where it comes from."""
     source = "the api_key argument" if api_key is not None else f"the environment variable {variable}"
     key = (environ.get(variable, "") if api_key is None else api_key).strip()
     if key and not (key.isascii() and key.isprintable() and " " not in key):

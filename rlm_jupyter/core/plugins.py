@@ -33,6 +33,6 @@ def load_plugin(group: str, name: str) -> Any:
         raise ConfigurationError(msg)
     try:
         return point.load()
-    except ImportError as error:
-        msg = f"{name!r} is registered in {group} as {point.value}, which cannot be imported: {error}"
+    except (ImportError, AttributeError) as error:
+        msg = f"{name!r} ({point.value}) cannot be loaded: {error}. Install it again, or use another."
         raise ConfigurationError(msg) from error

@@ -187,4 +187,4 @@ except ConfigurationError as error:
     done = subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True)
     names, broken = done.stdout.splitlines()
     assert names == "grey polly"
-    assert "The backend 'broken' (parrot:Macaw) cannot be loaded" in broken
+    assert "'broken' (parrot:Macaw) cannot be loaded" in broken

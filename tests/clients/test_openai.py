@@ -681,3 +681,11 @@ print(submit(client.acompletion(request)).result(30).text)
             [sys.executable, "-c", code, server.base_url], check=True, timeout=60, capture_output=True, text=True
         )
     assert (done.stdout, done.stderr) == ("ok\n", "")
+
+
+def test_openais_key_goes_with_openais_variable_for_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedServer(lambda request: request.headers["Authorization"]) as server:
+        monkeypatch.setenv("OPENAI_API_KEY", "a-gateways-key")
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        assert ask(OpenAIClient("m")).text == "Bearer a-gateways-key"
+        assert ask(OpenAIClient("m", base_url=server.base_url)).text == "Bearer none"
