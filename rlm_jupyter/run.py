@@ -154,6 +154,8 @@ class Run:
                 self._end(outcome, told)
                 raise told from (None if told is self._scope.failure else raised)
             self._end(outcome, None)
+            if self._scope.cancelled:  # an interrupt came while things were put back
+                raise self._told(KeyboardInterrupt(), outcome)
             self._scope.cancel("it is over")
 
     def _end(self, outcome: _Outcome, error: BaseException | None) -> None:

@@ -15,7 +15,7 @@ __all__ = ["ValueSummary", "describe"]
 _UNITS: tuple[tuple[tuple[type, ...], str], ...] = (
     ((str,), "characters"),
     ((bytes, bytearray, memoryview), "bytes"),
-    ((Mapping, Sequence, Set), "items"),
+    ((Mapping, Sequence, Set, array), "items"),
 )
 _BUILTIN = (bytes, bytearray, memoryview, dict, list, tuple, set, frozenset, deque, array)
 # Tabular libraries keep their repr short by themselves, whatever the size of the table.
@@ -105,7 +105,7 @@ def describe(value: Any, limit: int = 600) -> ValueSummary:
 
 def _size(value: Any) -> tuple[int | None, str | None]:
     try:
-        shape = getattr(value, "shape", None)
+        shape = getattr(value, "shape", None) if type(value) is not memoryview else None
         if isinstance(shape, tuple) and shape and all(isinstance(each, int) for each in shape):
             return (shape[0], f"rows x {shape[1]:,} columns") if len(shape) == 2 else (shape[0], "items")
         for kinds, unit in _UNITS:

@@ -66,7 +66,7 @@ def _mime_text(data: dict[str, Any]) -> str:
     # Of an object without a repr of its own, text/plain says no more than the type.
     text = rich if rich and (not plain or plain.startswith("<")) else plain
     others = [name for name in data if not name.startswith("text/") and name not in _RICH]
-    return f"{text} [shown to the user as {', '.join(others)}]".lstrip() if others else text
+    return f"{text} [kept with the answer: {', '.join(others)}]".lstrip() if others else text
 
 
 def _as_text(name: str, value: Any) -> str:

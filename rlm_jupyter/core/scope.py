@@ -13,9 +13,12 @@ from typing import Any, TypeVar
 
 from .errors import CancellationError, RLMError, TimeoutExceededError
 
-__all__ = ["Scope", "interruptible", "time_limited"]
+__all__ = ["CELL_FILE_PREFIX", "Scope", "interruptible", "time_limited"]
 
 T = TypeVar("T")
+
+CELL_FILE_PREFIX = "<rlm "
+"""How the file names of model code begin, in tracebacks and on the stack."""
 
 _SLICE = 0.05  # seconds; a wait without an end cannot be interrupted on every platform
 
@@ -129,7 +132,8 @@ def interruptible(scope: Scope) -> Iterator[None]:
             return
         if callable(previous):
             previous(number, frame)
-        if scope.running_code or not callable(previous):
+        # While an asynchronous run awaits, what a signal breaks into is the kernel's own event loop: that must go on.
+        if not callable(previous) or (scope.running_code and _in_model_code(frame)):
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, interrupt)
@@ -137,3 +141,11 @@ def interruptible(scope: Scope) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, previous)
+
+
+def _in_model_code(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(CELL_FILE_PREFIX):
+            return True
+        frame = frame.f_back
+    return False

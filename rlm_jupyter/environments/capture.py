@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
-__all__ = ["Sink", "capture"]
+__all__ = ["Sink", "capture", "is_captured"]
 
 _TEXT_LIMIT = 2_000_000
 """Characters kept of one run of stream output: endless printing must not fill the memory."""
@@ -151,6 +151,11 @@ def _encoded(data: dict[str, Any]) -> dict[str, Any]:
 
 
 _sink: contextvars.ContextVar[Sink | None] = contextvars.ContextVar("rlm_jupyter_sink", default=None)
+
+
+def is_captured() -> bool:
+    """Whether the calling code is model code: whether what it prints goes to a sink."""
+    return _sink.get() is not None
 
 
 @contextmanager

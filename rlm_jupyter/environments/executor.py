@@ -11,16 +11,19 @@ import itertools
 import linecache
 import time
 import tokenize
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Generator
+from contextlib import nullcontext
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 from rlm_jupyter.core.results import CellError
+from rlm_jupyter.core.scope import CELL_FILE_PREFIX
 
 from .capture import Sink, capture
 from .dialect import Dialect, PlainPython
 from .private_loop import PrivateLoop
-from .traceback_text import FILENAME_PREFIX, traceback_text
+from .traceback_text import traceback_text
 
 __all__ = ["Executed", "Executor"]
 
@@ -55,7 +58,7 @@ class Executor:
 
     def run(self, code: str) -> Executed:
         """Run a cell, its top-level ``await`` on an event loop of this executor's own."""
-        steps = self._steps(code, _is_interrupt)
+        steps = self._steps(code, own_loop=True)
         try:
             awaitable = next(steps)
             while True:
@@ -71,7 +74,7 @@ class Executor:
 
     async def arun(self, code: str) -> Executed:
         """Run a cell, its top-level ``await`` on the running event loop."""
-        steps = self._steps(code, _is_interrupt_or_cancellation)
+        steps = self._steps(code, own_loop=False)
         try:
             awaitable = next(steps)
             while True:
@@ -89,40 +92,43 @@ class Executor:
         """Cancel what cells left running on the private event loop, and close it."""
         self._loop.close()
 
-    def _steps(self, code: str, ends_run: Callable[[BaseException], bool]) -> Generator[Awaitable[Any], Any, Executed]:
-        """Run the cell, yielding what it awaits."""
-        filename = f"{FILENAME_PREFIX}{self._number} cell {next(self._cells)}>"
+    def _steps(self, code: str, *, own_loop: bool) -> Generator[Awaitable[Any], Any, Executed]:
+        """Run the cell, yielding what it awaits; ``own_loop`` tells that it is awaited on the private loop."""
+        filename = f"{CELL_FILE_PREFIX}{self._number} cell {next(self._cells)}>"
         began = time.perf_counter()
         error: CellError | None = None
         interrupt: BaseException | None = None
         with capture(self._sink):
             try:
-                yield from self._run_nodes(code, filename)
+                yield from self._run_nodes(code, filename, own_loop=own_loop)
             except BaseException as raised:  # noqa: BLE001 - whatever model code raises is an observation
                 error = CellError(type(raised).__name__, _message(raised), traceback_text(raised))
-                interrupt = raised if ends_run(raised) else None
+                interrupt = raised if _interrupts(raised, own_loop=own_loop) else None
         return Executed(self._sink.take(), error, interrupt, time.perf_counter() - began)
 
-    def _run_nodes(self, code: str, filename: str) -> Generator[Awaitable[Any], Any, None]:
+    def _run_nodes(self, code: str, filename: str, *, own_loop: bool) -> Generator[Awaitable[Any], Any, None]:
         source = self._dialect.transform(code)
         # With no modification time, linecache keeps the entry for as long as the process lives.
         linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
         with self._dialect.cell(self.namespace, transformed=source.rstrip() != code.rstrip()):
             tree = self._dialect.transform_tree(ast.parse(source, filename))
             last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-            if tree.body:
-                yield from self._run_node(tree, filename, "exec")
-            if isinstance(last, ast.Expr):
-                value = yield from self._run_node(ast.Expression(last.value), filename, "eval")
+            body = self._compile(tree, filename, "exec")
+            shown = self._compile(ast.Expression(last.value), filename, "eval") if isinstance(last, ast.Expr) else None
+            awaits = any(each.co_flags & inspect.CO_COROUTINE for each in (body, shown) if each is not None)
+            with self._loop.entered(awaits=awaits) if own_loop else nullcontext():
+                yield from self._evaluate(body)
+                value = None if shown is None else (yield from self._evaluate(shown))
                 if value is not None and not _ends_in_semicolon(source):
                     self._sink.result(*self._dialect.format(value))
 
-    def _run_node(
-        self, node: ast.Module | ast.Expression, filename: str, mode: str
-    ) -> Generator[Awaitable[Any], Any, Any]:
+    def _compile(self, node: ast.Module | ast.Expression, filename: str, mode: str) -> CodeType:
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | self._future_flags
-        compiled = compile(node, filename, mode, flags=flags, dont_inherit=True)
+        compiled: CodeType = compile(node, filename, mode, flags=flags, dont_inherit=True)
         self._future_flags |= compiled.co_flags & _FUTURE_FLAGS
+        return compiled
+
+    def _evaluate(self, compiled: CodeType) -> Generator[Awaitable[Any], Any, Any]:
         value = eval(compiled, self.namespace)  # noqa: S307 - running model code is what this is for
         if compiled.co_flags & inspect.CO_COROUTINE:
             value = yield value
@@ -136,13 +142,11 @@ def _message(raised: BaseException) -> str:
         return f"(its text form raised {type(error).__name__})"
 
 
-def _is_interrupt(raised: BaseException) -> bool:
-    return isinstance(raised, KeyboardInterrupt)
-
-
-def _is_interrupt_or_cancellation(raised: BaseException) -> bool:
-    if not isinstance(raised, asyncio.CancelledError):
-        return _is_interrupt(raised)
+def _interrupts(raised: BaseException, *, own_loop: bool) -> bool:
+    if isinstance(raised, KeyboardInterrupt):
+        return True
+    if own_loop or not isinstance(raised, asyncio.CancelledError):
+        return False
     # Model code may cancel a task of its own and await it: only a cancellation of ours ends the run.
     try:
         task = asyncio.current_task()

@@ -6,6 +6,7 @@ Three ways to share, besides none: names that the model bound are handed out (mo
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
@@ -15,6 +16,7 @@ from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.protocols import Queries
 from rlm_jupyter.core.results import NamespaceChanges, REPLResult
 
+from .capture import is_captured
 from .changes import Snapshot
 from .dialect import IPythonDialect
 from .in_process import InProcessEnvironment
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = ["JupyterREPL"]
+
+_user_ns_lock = threading.Lock()
 
 
 class JupyterREPL(InProcessEnvironment):
@@ -69,7 +73,7 @@ class JupyterREPL(InProcessEnvironment):
         )
         return (
             f"This REPL is a Jupyter kernel: {place}. A block behaves as a notebook cell does: the value of its last "
-            "expression is shown (no print needed), tables and figures are shown to the user and described to you, "
+            "expression is shown (no print needed), tables and figures are kept with the answer and described to you, "
             "top-level `await`, `%magics` and `!shell` work, and what was assigned before an exception is kept."
         )
 
@@ -85,10 +89,11 @@ class JupyterREPL(InProcessEnvironment):
     @contextmanager
     def running(self, queries: Queries) -> Iterator[None]:
         """Lay out the scaffold for the length of a run, and put everything back after it, however it ends."""
-        self._before = Snapshot(self._user_ns, ignored=self._shell.user_ns_hidden)
-        self._hand_in()
-        with super().running(queries):
-            yield
+        with self._alone_in_user_ns():
+            self._before = Snapshot(self._user_ns, ignored=self._shell.user_ns_hidden)
+            self._hand_in()
+            with super().running(queries):
+                yield
 
     def execute_code(self, code: str) -> REPLResult:
         """Run one code block. An exception in it is in the result; only an interrupt is raised."""
@@ -107,6 +112,23 @@ class JupyterREPL(InProcessEnvironment):
     def changes(self) -> NamespaceChanges:
         """Return what the last run changed in the notebook."""
         return self._before.changes(self._user_ns)
+
+    @contextmanager
+    def _alone_in_user_ns(self) -> Iterator[None]:
+        """Refuse a second run in the user's namespace: names laid over twice would not come off in order.
+
+        A run that model code starts itself ends before the code goes on, and is let in.
+        """
+        if not self.shares_user_ns or is_captured():
+            yield
+            return
+        if not _user_ns_lock.acquire(blocking=False):
+            msg = "Another run is working in the notebook's namespace: wait for it, or share less with this one."
+            raise ConfigurationError(msg)
+        try:
+            yield
+        finally:
+            _user_ns_lock.release()
 
     def _hand_in(self) -> None:
         """Bind the user's variables in the private namespace: the same objects under the same names."""

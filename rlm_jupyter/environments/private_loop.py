@@ -23,9 +23,7 @@ class PrivateLoop:
 
     def run(self, awaitable: Awaitable[Any]) -> Any:
         """Return the awaitable's result. An interrupt cancels it, lets it clean up, and is raised."""
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-        loop = self._loop
+        loop = self._opened()
         with _no_running_loop():
             task = loop.create_task(_as_coroutine(awaitable))
             try:
@@ -35,6 +33,23 @@ class PrivateLoop:
                     task.cancel()
                     loop.run_until_complete(_settled([task]))
                 raise
+
+    @contextmanager
+    def entered(self, *, awaits: bool) -> Iterator[None]:
+        """Let code that does not itself await schedule tasks here; they go on when something next awaits.
+
+        ``awaits`` tells whether the rest of its cell does. Where nothing does, and no loop is running outside, none is
+        made out to be: then ``asyncio.run`` works, as it does in a script.
+        """
+        if not awaits and asyncio._get_running_loop() is None:
+            yield
+            return
+        with _no_running_loop():
+            asyncio._set_running_loop(self._opened())
+            try:
+                yield
+            finally:
+                asyncio._set_running_loop(None)
 
     def close(self) -> None:
         """Cancel what is left on the loop and close it. May be called twice."""
@@ -48,6 +63,11 @@ class PrivateLoop:
             loop.run_until_complete(_settled(left))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
+
+    def _opened(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        return self._loop
 
 
 async def _settled(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -6,11 +6,9 @@ import os
 import traceback
 
 from rlm_jupyter.core.errors import RLMError
+from rlm_jupyter.core.scope import CELL_FILE_PREFIX
 
-__all__ = ["FILENAME_PREFIX", "traceback_text"]
-
-FILENAME_PREFIX = "<rlm "
-"""How the file names of cells begin."""
+__all__ = ["traceback_text"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -24,7 +22,7 @@ def traceback_text(error: BaseException) -> str:
 
 def _trim(told: traceback.TracebackException, error: BaseException) -> None:
     stack = list(told.stack)
-    first_cell = next((i for i, frame in enumerate(stack) if frame.filename.startswith(FILENAME_PREFIX)), len(stack))
+    first_cell = next((i for i, frame in enumerate(stack) if frame.filename.startswith(CELL_FILE_PREFIX)), len(stack))
     in_cell = [frame for frame in stack[first_cell:] if not frame.filename.startswith(_PACKAGE)]
     if in_cell or isinstance(error, SyntaxError):
         told.stack = traceback.StackSummary.from_list(in_cell)

@@ -46,10 +46,13 @@ _COLOURS = {
 class LiveDisplay:
     """Follows one run through its events, which the recorder has redacted, and the text that streams in.
 
+    Without ``updates``, as in a terminal, which can only add lines, it is shown once, at the end.
+
     ``redact`` takes secrets out of that text.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, updates: bool) -> None:
+        self._updates = updates
         self.redact: Callable[[str], str] = str
         self._lock = threading.Lock()
         self._began = time.monotonic()
@@ -71,12 +74,16 @@ class LiveDisplay:
 
     def __enter__(self) -> LiveDisplay:
         """Show the display and keep it up to date."""
-        self._handle.display(self._bundle(), raw=True)
-        self._thread.start()
+        if self._updates:
+            self._handle.display(self._bundle(), raw=True)
+            self._thread.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
         """Show the final state."""
+        if not self._updates:
+            self._handle.display(self._bundle(), raw=True)
+            return
         self._over.set()
         self._thread.join()
         self._handle.update(self._bundle(), raw=True)
@@ -142,7 +149,8 @@ class LiveDisplay:
 
     def _lines(self) -> list[str]:
         seconds = f"{time.monotonic() - self._began:.1f} s"
-        facts = [self._model, *self._progress(), seconds]
+        # Once there is an answer, the result below it tells the rest.
+        facts = [*([] if self._status == "ok" else [self._model]), *self._progress(), seconds]
         lines = [" · ".join(fact for fact in facts if fact)]
         if changes := "; ".join(f"{what} {', '.join(names)}" for what, names in self._changes.items()):
             lines.append(f"In the notebook: {changes}")
@@ -164,7 +172,7 @@ class LiveDisplay:
             parts += [f"{self._failed} failed"] if self._failed else []
             parts += [f"{self._waiting} running"] if self._waiting else []
             facts.append(f"sub-calls: {', '.join(parts)}")
-        if self._tokens_in or self._tokens_out:
+        if (self._tokens_in or self._tokens_out) and self._status != "ok":
             facts.append(f"{self._tokens_in:,} tokens in, {self._tokens_out:,} out")
         return facts
 

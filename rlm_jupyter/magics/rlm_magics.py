@@ -219,7 +219,7 @@ class RLMMagics(Magics):
         origin = Origin(notebook=str(notebook) if notebook else None, cell_id=cell_id(self._shell))
         try:
             ask, notice = self.choose(arguments)
-            live = LiveDisplay()
+            live = LiveDisplay(updates=hasattr(self._shell, "kernel"))
             with ExitStack() as stack:
                 if not (arguments.quiet or self.quiet):
                     stack.enter_context(live)

@@ -37,8 +37,8 @@ _TEXT_LIMIT = 2_000
 _FAINT = "color:var(--jp-ui-font-color2,inherit);opacity:.8"
 _ERROR = "color:var(--jp-error-color1,#d32f2f)"
 _PRE = (
-    "margin:4px 0;padding:6px 8px;overflow:auto;max-height:24em;white-space:pre-wrap;overflow-wrap:anywhere;"
-    "color:inherit;background:rgba(128,128,128,.1);border:1px solid var(--jp-border-color2,rgba(128,128,128,.35));"
+    "margin:4px 0;padding:6px 8px;overflow:auto;max-height:24em;white-space:pre-wrap;word-break:normal;"
+    "overflow-wrap:anywhere;color:inherit;background:rgba(128,128,128,.1);border:1px solid var(--jp-border-color2,rgba(128,128,128,.35));"
     "font-family:var(--jp-code-font-family,monospace);font-size:.92em"
 )
 
@@ -99,4 +99,5 @@ def _rendered(markdown: str) -> str:
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("js-default", {"html": False, "linkify": False}).disable("image")
-    return str(parser.render(without_controls(markdown)))
+    # Front ends give an output's <pre> no room and break its words; there is no style sheet to say otherwise.
+    return str(parser.render(without_controls(markdown))).replace("<pre>", f'<pre style="{_PRE}">')

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from pydantic import ValidationError
 
-from .schema import ROOT_SPAN, SCHEMA_VERSION, Event, SpanEnd, event_adapter
+from .schema import ROOT_SPAN, SCHEMA_VERSION, Event, SpanEnd, SpanStart, event_adapter
 from .trace import Trace
 
 __all__ = ["JSONLFile", "LogReader", "TraceVersionError", "read_events"]
@@ -42,9 +42,8 @@ class JSONLFile:
                 self._file = self.path.open("a", encoding="utf-8", newline="\n")
             self._file.write(line)
             self._file.flush()
-            self._running.add(event.run_id)
-            if isinstance(event, SpanEnd) and event.span_id == ROOT_SPAN:
-                self._running.discard(event.run_id)
+            if isinstance(event, SpanStart | SpanEnd) and event.span_id == ROOT_SPAN:
+                (self._running.add if isinstance(event, SpanStart) else self._running.discard)(event.run_id)
             if not self._running:
                 self._close()
 

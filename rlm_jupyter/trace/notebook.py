@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeAlias
 
 from .digest import cells_digest
 from .facts import (
@@ -28,22 +28,30 @@ from .outputs import notebook_outputs
 from .schema import SCHEMA_VERSION, CodeEnd, ContextRecord, IterationStart
 from .trace import Span, Trace
 
-__all__ = ["notebook_of", "to_notebook"]
+__all__ = ["RenderedRuns", "notebook_of", "to_notebook"]
 
-Cell = dict[str, Any]
+Cell: TypeAlias = dict[str, Any]
+
+RenderedRuns: TypeAlias = dict[str, tuple[int, list[Cell]]]
+"""By run: of how many events it was rendered, and its cells."""
 
 _NO_ID_CHARACTER = re.compile(r"[^a-zA-Z0-9_-]")
 _ID_LENGTH = 64  # nbformat 4.5
 
 
-def to_notebook(traces: Sequence[Trace]) -> dict[str, Any]:
+def to_notebook(traces: Sequence[Trace], rendered: RenderedRuns | None = None) -> dict[str, Any]:
     """Return a notebook of the traces: title and answer, facts, and per iteration prose, code cells and sub-calls.
 
     Code cells hold the code and the outputs that were recorded; what child runs executed is shown as text, since it ran
-    in namespaces of their own. Traces that hold no run are left out.
+    in namespaces of their own. Traces that hold no run are left out. ``rendered`` keeps the cells of each run for the
+    next time, so that a run to which nothing was added is not rendered again.
     """
+    known = rendered if rendered is not None else {}
     told = [trace for trace in traces if trace.root is not None and trace.root.kind == "run"]
-    cells = [cell for trace in told for cell in _cells(trace)]
+    for trace in told:
+        if trace.run_id not in known or known[trace.run_id][0] != len(trace.events):
+            known[trace.run_id] = len(trace.events), list(_cells(trace))
+    cells = [cell for trace in told for cell in known[trace.run_id][1]]
     count = 0
     for cell in cells:
         if cell["cell_type"] == "code":

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .digest import cells_digest
-from .notebook import notebook_of, to_notebook
+from .notebook import RenderedRuns, notebook_of, to_notebook
 from .trace import Trace
 
 __all__ = ["TraceNotebook", "trace_path_for"]
@@ -47,6 +47,7 @@ class TraceNotebook:
         self.path = Path(path).resolve()
         self._first_choice, self._number = self.path, 1
         self._earlier: list[dict[str, Any]] = []
+        self._rendered: RenderedRuns = {}
         self._seen: tuple[int, int] | None = None
         self._warned = False
         self._lock = threading.Lock()
@@ -71,7 +72,7 @@ class TraceNotebook:
             return self._save(traces)
 
     def _save(self, traces: Sequence[Trace]) -> Path:
-        notebook = to_notebook(traces)
+        notebook = to_notebook(traces, self._rendered)
         own = notebook["metadata"]["rlm_jupyter"]
         if self._seen is None or self._state() != self._seen:
             self._settle(set(own["run_ids"]))

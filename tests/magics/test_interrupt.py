@@ -89,6 +89,35 @@ def test_an_async_cell(stage: Stage) -> None:
     assert len(stage.server.requests) == sent
 
 
+@pytest.mark.parametrize("busy", ["await asyncio.sleep(60)", "time.sleep(60)", "while True: pass"])
+def test_model_code_in_an_async_cell(stage: Stage, busy: str) -> None:
+    stage.script = says(code("import asyncio, time", "llm_query('now')", busy))
+    stage.kernel.ok("from rlm_jupyter import RLM\nrlm = RLM(environment='jupyter', backend_kwargs={'model_name': 'm'})")
+    message_id = stage.kernel.send("await rlm.acompletion('Go.')")
+    stage.server.wait_for(2)
+    stage.server.wait_idle()
+    stage.kernel.interrupt()
+    assert stage.kernel.finish(message_id, timeout=10).status == "error"
+    assert stage.kernel.value("4 + 4") == 8
+
+
+def test_a_second_run_in_the_same_namespace_is_refused(stage: Stage) -> None:
+    stage.script = says(Reply("FINAL(ok)", delay=SLOW / 10))
+    stage.kernel.ok(
+        """
+import asyncio
+from rlm_jupyter import RLM
+context = "mine"
+both = {"sync_from_user_ns": True, "sync_to_user_ns": True}
+rlm = RLM(environment="jupyter", environment_kwargs=both, backend_kwargs={"model_name": "m"})
+done = await asyncio.gather(rlm.acompletion("One."), rlm.acompletion("Two."), return_exceptions=True)
+"""
+    )
+    told = stage.kernel.value("sorted(type(each).__name__ for each in done)")
+    assert told == ["ConfigurationError", "RLMChatCompletion"]
+    assert stage.kernel.value("[context, 'llm_query' in globals()]") == ["mine", False]
+
+
 def test_a_time_limit_holds_within_a_cell(stage: Stage) -> None:
     stage.script = says(code("answer['content'] = 'half'", "import time; time.sleep(60)"))
     executed = stage.kernel.run("%rlm --timeout 0.5 Go.", timeout=20)

@@ -93,7 +93,8 @@ def check_markdown(markdown: str) -> str:
 
 @pytest.fixture(params=range(len(HOSTILE)), ids=lambda number: ascii(HOSTILE[number][:12]))
 def hostile(request: pytest.FixtureRequest) -> str:
-    return HOSTILE[int(request.param)]
+    chosen: str = HOSTILE[request.param]
+    return chosen
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import pytest
 
 from rlm_jupyter.trace.jsonl import JSONLFile, LogReader, TraceVersionError, read_events
+from rlm_jupyter.trace.recorder import Recorder
+from rlm_jupyter.trace.redaction import Redactor
+from rlm_jupyter.trace.schema import RunEnd, RunStart, SubcallEnd, SubcallStart
 
 
 def test_what_was_written_is_read_back(run: Any, tmp_path: Path) -> None:
@@ -67,3 +71,16 @@ def test_a_growing_log_is_read_once(run: Any, tmp_path: Path) -> None:
     assert reader.read()
     assert reader.damaged == ()
     assert reader.traces[0].to_jsonl() == text
+
+
+def test_what_ends_after_its_run_is_written_too_and_no_file_stays_open(tmp_path: Path) -> None:
+    log = JSONLFile(tmp_path / "rlm.jsonl")
+    recorder = Recorder(Redactor(environ={}), [log])
+    root = recorder.start(RunStart(question="q", model="m", backend="b", environment="e", max_iterations=1))
+    call = recorder.start(SubcallStart(model="m", prompt=recorder.blob("p", 10)), root)
+    recorder.end(root, RunEnd(), "interrupted")
+    recorder.end(call, SubcallEnd(), "interrupted")
+    del log, recorder
+    gc.collect()  # a file that is still open warns here, and a warning fails the test
+    (trace,) = read_events(tmp_path / "rlm.jsonl")
+    assert [span.status for span in trace.walk()] == ["interrupted", "interrupted"]

@@ -46,9 +46,8 @@ def test_events_are_numbered_without_a_gap_from_many_threads() -> None:
 
 
 def test_run_ids_sort_by_time_and_span_ids_are_short() -> None:
-    earlier, later = (
-        Recorder(Redactor(environ={}), clock=lambda at=at: at) for at in (1_700_000_000.0, 1_700_000_001.0)
-    )
+    earlier = Recorder(Redactor(environ={}), clock=lambda: 1_700_000_000.0)
+    later = Recorder(Redactor(environ={}), clock=lambda: 1_700_000_001.0)
     assert earlier.run_id < later.run_id
     assert start_run(earlier) == "s1"
     assert {event.run_id for event in earlier.trace.events} == {earlier.run_id}
