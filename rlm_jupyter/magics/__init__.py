@@ -33,7 +33,8 @@ def unload(shell: InteractiveShell) -> None:
         return
     magics.close()
     QuestionMark.remove(shell)
-    shell.configurables[:] = [each for each in shell.configurables if each is not magics]
+    configurables: list[object] = shell.configurables
+    configurables.remove(magics)
     shell.magics_manager.registry.pop(RLMMagics.__name__, None)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("rlm", None)

@@ -38,7 +38,8 @@ _FAINT = "color:var(--jp-ui-font-color2,inherit);opacity:.8"
 _ERROR = "color:var(--jp-error-color1,#d32f2f)"
 _PRE = (
     "margin:4px 0;padding:6px 8px;overflow:auto;max-height:24em;white-space:pre-wrap;word-break:normal;"
-    "overflow-wrap:anywhere;color:inherit;background:rgba(128,128,128,.1);border:1px solid var(--jp-border-color2,rgba(128,128,128,.35));"
+    "overflow-wrap:anywhere;color:inherit;background:rgba(128,128,128,.1);"
+    "border:1px solid var(--jp-border-color2,rgba(128,128,128,.35));"
     "font-family:var(--jp-code-font-family,monospace);font-size:.92em"
 )
 
