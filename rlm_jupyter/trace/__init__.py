@@ -1,4 +1,4 @@
-"""What happened: the span schema, the recorder that redacts and writes it, and one module per artifact.
+"""What happened: the span schema, the recorder that redacts, and the files that hold it.
 
-Every artifact is a pure function of a trace. Nothing here runs code or talks to a model.
+Its renderings are in ``artifacts``. Nothing here runs code or talks to a model.
 """

@@ -11,10 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from .artifacts.trajectory import trajectory
 from .jsonl import JSONLFile
 from .schema import ROOT_SPAN, Event, SpanEnd
 from .trace import Trace
-from .trajectory import trajectory
 
 __all__ = ["RLMLogger", "logger_of"]
 

@@ -7,9 +7,9 @@ import os
 import threading
 from pathlib import Path
 
+from .artifacts.markdown import render_completion
 from .jsonl import LogReader
 from .logger import RLMLogger, logger_of
-from .markdown import render_completion
 from .writer import TraceNotebook
 
 __all__ = [

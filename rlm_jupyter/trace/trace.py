@@ -150,25 +150,25 @@ class Trace:
 
     def to_markdown(self) -> str:
         """Return the trace as Markdown."""
-        from .markdown import to_markdown
+        from .artifacts.markdown import to_markdown
 
         return to_markdown(self)
 
     def render(self) -> None:
         """Show the trace in the notebook, or print it where there is none."""
-        from .markdown import render
+        from .artifacts.markdown import render
 
         render(self)
 
     def mimebundle(self) -> dict[str, Any]:
         """Return the run's display, by MIME type."""
-        from .bundle import mimebundle
+        from .artifacts.bundle import mimebundle
 
         return mimebundle(self)
 
     def to_notebook(self) -> dict[str, Any]:
         """Return the trace as a notebook, in nbformat's shape."""
-        from .notebook import to_notebook
+        from .artifacts.notebook import to_notebook
 
         return to_notebook([self])
 

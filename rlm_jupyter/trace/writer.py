@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .artifacts.notebook import RenderedRuns, notebook_of, to_notebook
 from .digest import cells_digest
-from .notebook import RenderedRuns, notebook_of, to_notebook
 from .trace import Trace
 
 __all__ = ["TraceNotebook", "trace_path_for"]

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.core.observation import head_and_tail
+from rlm_jupyter.trace.schema import CodeEnd, RunEnd, RunStart, SubcallEnd, SubcallStart
+from rlm_jupyter.trace.trace import Span, Trace
 
 from .facts import (
     code_of,
@@ -22,8 +24,6 @@ from .facts import (
 )
 from .inert import code_span, fenced, inert_markdown, plain_text
 from .outputs import notebook_outputs, output_text
-from .schema import CodeEnd, RunEnd, RunStart, SubcallEnd, SubcallStart
-from .trace import Span, Trace
 
 if TYPE_CHECKING:
     from rlm_jupyter.core.results import RLMChatCompletion

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from rlm_jupyter.trace.inert import code_span, fenced, inert_markdown, plain_text
+from rlm_jupyter.trace.artifacts.inert import code_span, fenced, inert_markdown, plain_text
 from rlm_jupyter.trace.schema import ErrorRecord
 
 HOSTILE = [

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
+from rlm_jupyter.trace.schema import CodeEnd, IterationEnd, ModelCallStart, SubcallStart
+from rlm_jupyter.trace.trace import Span, Trace
+
 from .facts import code_of, error_of, reply_to
 from .outputs import notebook_outputs, output_text
-from .schema import CodeEnd, IterationEnd, ModelCallStart, SubcallStart
-from .trace import Span, Trace
 
 __all__ = ["trajectory"]
 

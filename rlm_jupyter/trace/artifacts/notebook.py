@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
-from .digest import cells_digest
+from rlm_jupyter.trace.digest import cells_digest
+from rlm_jupyter.trace.schema import SCHEMA_VERSION, CodeEnd, ContextRecord, IterationStart
+from rlm_jupyter.trace.trace import Span, Trace
+
 from .facts import (
     code_of,
     cost_text,
@@ -25,8 +28,6 @@ from .facts import (
 from .inert import fenced, inert_markdown, plain_text
 from .markdown import child_run_markdown, subcalls_markdown
 from .outputs import notebook_outputs
-from .schema import SCHEMA_VERSION, CodeEnd, ContextRecord, IterationStart
-from .trace import Span, Trace
 
 __all__ = ["RenderedRuns", "notebook_of", "to_notebook"]
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from rlm_jupyter.trace.bundle import RUN_MIME_TYPE
+from rlm_jupyter.trace.artifacts.bundle import RUN_MIME_TYPE
 from rlm_jupyter.trace.schema import ErrorRecord, UsageRecord
 
 

@@ -8,10 +8,10 @@ import pytest
 from live_kernel import LiveKernel
 
 from rlm_jupyter.core.results import RLMChatCompletion
-from rlm_jupyter.trace.markdown import render, render_completion, to_markdown
+from rlm_jupyter.trace.artifacts.markdown import render, render_completion, to_markdown
 
 SHOW_A_TRACE = """
-from rlm_jupyter.trace.markdown import render
+from rlm_jupyter.trace.artifacts.markdown import render
 from rlm_jupyter.trace.recorder import Recorder
 from rlm_jupyter.trace.redaction import Redactor
 from rlm_jupyter.trace.schema import RunEnd, RunStart

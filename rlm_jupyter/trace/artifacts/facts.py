@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .schema import (
+from rlm_jupyter.trace.schema import (
     CodeStart,
     ErrorRecord,
     IterationStart,
@@ -14,7 +14,7 @@ from .schema import (
     SubcallEnd,
     SubcallStart,
 )
-from .trace import Span, Trace
+from rlm_jupyter.trace.trace import Span, Trace
 
 __all__ = [
     "code_of",

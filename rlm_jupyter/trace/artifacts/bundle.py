@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from rlm_jupyter.trace.schema import SCHEMA_VERSION
+from rlm_jupyter.trace.trace import Span, Trace
+
 from .facts import run_line, span_name, status_text, token_counts
 from .html_summary import html_summary
 from .inert import inert_markdown, plain_text, without_controls
-from .schema import SCHEMA_VERSION
-from .trace import Span, Trace
 
 __all__ = ["RUN_MIME_TYPE", "mimebundle", "run_json"]
 

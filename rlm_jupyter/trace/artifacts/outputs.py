@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from rlm_jupyter.trace.schema import CodeEnd
+from rlm_jupyter.trace.trace import Span
+
 from .inert import without_controls
-from .schema import CodeEnd
-from .trace import Span
 
 __all__ = ["notebook_outputs", "output_text"]
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from html import escape
 
 from rlm_jupyter.core.observation import head_and_tail
+from rlm_jupyter.trace.trace import Span, Trace
 
 from .facts import (
     code_of,
@@ -26,7 +27,6 @@ from .facts import (
 )
 from .inert import without_controls
 from .outputs import notebook_outputs, output_text
-from .trace import Span, Trace
 
 __all__ = ["html_summary"]
 
