@@ -20,6 +20,7 @@ T = TypeVar("T")
 CELL_FILE_PREFIX = "<rlm "
 """How the file names of model code begin, in tracebacks and on the stack."""
 
+_AGAIN = 0.2  # seconds between interrupts of model code that swallows them
 _SLICE = 0.05  # seconds; a wait without an end cannot be interrupted on every platform
 
 
@@ -87,31 +88,40 @@ class Scope:
 def time_limited(scope: Scope, seconds: float | None) -> Iterator[None]:
     """End the scope after so many seconds, also in the middle of model code.
 
-    Model code on the main thread is interrupted as Ctrl-C would; elsewhere it is let run, and can send nothing more.
+    Model code on the main thread is interrupted as Ctrl-C would, again and again while it catches that and goes on;
+    elsewhere it is let run, and can send nothing more.
     """
     if seconds is None:
         yield
         return
     on_main_thread = threading.current_thread() is threading.main_thread()
+    over = threading.Event()
 
-    def end() -> None:
+    def watch() -> None:
+        if over.wait(min(seconds, threading.TIMEOUT_MAX)):
+            return
         msg = f"The run has taken the {seconds:g} s that it may take. Raise max_timeout (--timeout) to give it more."
         scope.cancel("its time is up", TimeoutExceededError(msg))
-        if not (on_main_thread and scope.running_code):
-            return
-        if hasattr(signal, "pthread_kill"):  # wakes a sleeping main thread as well
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        else:
-            _thread.interrupt_main()
+        while on_main_thread:
+            if scope.running_code:
+                _interrupt_main_thread()
+            if over.wait(_AGAIN):
+                return
 
-    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), end)
-    timer.daemon = True
-    timer.start()
+    watcher = threading.Thread(target=watch, name="rlm-jupyter-time-limit", daemon=True)
+    watcher.start()
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join()
+        over.set()
+        watcher.join()
+
+
+def _interrupt_main_thread() -> None:
+    if hasattr(signal, "pthread_kill"):  # wakes a sleeping main thread as well
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 @contextmanager
