@@ -29,42 +29,42 @@ def completion_loop(
     """
     for number in range(1, max_iterations + 1):
         yield BeginIteration(number)
-        answer = yield from _iterate(messages, observation_limit)
+        answer, told = yield from _iterate(messages, observation_limit)
         yield EndIteration(number, answer)
         if answer is not None:
             return answer
-    return (yield from _close(messages, max_iterations))
+        # One message and not two: some servers' chat templates refuse two of the same role in a row.
+        told = told if number < max_iterations else f"{told}\n\n{closing_request(max_iterations)}"
+        messages.append({"role": "user", "content": told})
+    return (yield from _close(messages, max_iterations + 1))
 
 
-def _iterate(messages: list[Message], limit: int) -> Generator[Effect, Any, str | None]:
+def _iterate(messages: list[Message], limit: int) -> Generator[Effect, Any, tuple[str | None, str]]:
+    """Return the answer, or None and what the model is told then."""
     reply: ModelReply = yield CallModel(messages)
     messages.append({"role": "assistant", "content": reply.text})
     read = read_reply(reply.text)
     blocks = read.code_blocks
     if read.answer is not None:
         if not read.answer.is_variable:
-            return read.answer.text
+            return read.answer.text, ""
         blocks = (_as_code(read.answer),)
     if not blocks:
-        messages.append({"role": "user", "content": REMINDER})
-        return None
+        return None, REMINDER
     results: list[REPLResult] = []
     for index, code in enumerate(blocks, 1):
         result: REPLResult = yield RunCode(code, index)
         if result.final_answer is not None:
-            return result.final_answer
+            return result.final_answer, ""
         results.append(result)
         if result.error is not None:
             break
-    messages.append({"role": "user", "content": observe(results, len(blocks), limit)})
-    return None
+    return None, observe(results, len(blocks), limit)
 
 
-def _close(messages: list[Message], iterations: int) -> Generator[Effect, Any, str]:
-    """Ask once more, for the answer alone. The request stands in the user role, which every provider accepts last."""
-    number = iterations + 1
+def _close(messages: list[Message], number: int) -> Generator[Effect, Any, str]:
+    """Return the answer that was asked for in the user role, which every provider accepts last."""
     yield BeginIteration(number, closing=True)
-    messages.append({"role": "user", "content": closing_request(iterations)})
     reply: ModelReply = yield CallModel(messages)
     messages.append({"role": "assistant", "content": reply.text})
     answer = read_reply(reply.text).answer

@@ -74,7 +74,7 @@ def root_reply(messages: Sequence[Message], task_at: int) -> str:
     turns = messages[task_at + 1 :]
     replies = [each["content"] for each in turns if each["role"] == "assistant"]
     observation = turns[-1]["content"] if turns else ""
-    if "final answer" in observation[:400] and not observation.startswith("Output"):
+    if "your final answer now" in observation[-400:]:
         return _plain(_best_so_far(task, turns))
     step = _STEP.search(replies[-1]) if replies else None
     if step is None:
