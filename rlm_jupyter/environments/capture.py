@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
+from rlm_jupyter.core.errors import ScaffoldError
+
 __all__ = ["Sink", "capture", "is_captured"]
 
 _TEXT_LIMIT = 2_000_000
@@ -240,7 +242,10 @@ class _DisplayRoute:
 
 
 class _ShellRoutes:
-    """Routes what a live shell shows by other ways than the streams: displays, its own tracebacks, its pager."""
+    """Routes what a live shell shows by other ways than the streams: displays, its own tracebacks, its pager.
+
+    What it would ask of the user, to type something or to end the kernel, is refused to captured code.
+    """
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
@@ -248,8 +253,11 @@ class _ShellRoutes:
         shell.display_pub = self._display
         self._overridden = [
             _override(shell, "_showtraceback", _traceback_route),
+            _override(shell, "ask_exit", _exit_route),
             _override(shell.payload_manager, "write_payload", _payload_route),
         ]
+        if hasattr(kernel := getattr(shell, "kernel", None), "_input_request"):
+            self._overridden.append(_override(kernel, "_input_request", _input_route))
 
     def lift(self) -> None:
         if self._shell.display_pub is self._display:
@@ -294,6 +302,32 @@ def _payload_route(original: Any) -> Any:
             sink.write("stderr", f"The front end is the user's: {payload.get('source')} does nothing here.\n")
 
     return write
+
+
+def _exit_route(original: Any) -> Any:
+    """Return the route of the request to end the kernel."""
+
+    def ask_exit() -> None:
+        sink = _sink.get()
+        if sink is None:
+            original()
+        else:
+            sink.write("stderr", "The kernel is the user's: it goes on.\n")
+
+    return ask_exit
+
+
+def _input_route(original: Any) -> Any:
+    """Return the route of ``input()`` where it was called by other names: ``getpass``, a debugger, a library."""
+
+    def request(*args: Any, **kwargs: Any) -> str:
+        if _sink.get() is not None:
+            msg = "Nobody is at the keyboard to answer. Work with the variables that you have."
+            raise ScaffoldError(msg)
+        text: str = original(*args, **kwargs)
+        return text
+
+    return request
 
 
 class _Routes:

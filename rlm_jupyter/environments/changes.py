@@ -18,6 +18,7 @@ _NODES = 500
 _BYTES = 1_000_000
 """How many bytes of an array or a table are looked at."""
 
+_ATOMS = frozenset({bool, bytes, complex, float, int, str, type(None)})
 _DICTS = frozenset({dict, OrderedDict, defaultdict, Counter})
 _SIZED = frozenset({list, set, deque, bytearray}) | _DICTS
 
@@ -63,6 +64,8 @@ class _Fingerprint:
         while pending and len(self._parts) < _NODES:
             each = pending.popleft()
             self._parts.append(each)
+            if type(each) in _ATOMS:
+                continue
             if type(each) in _SIZED:
                 self._facts.append(len(each))
             # Foreign code may raise anything; what cannot be looked into is told apart by its identity alone.

@@ -11,11 +11,12 @@ import itertools
 import linecache
 import time
 import tokenize
-from collections.abc import Awaitable, Generator
+from collections.abc import Coroutine, Generator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from types import CodeType
-from typing import Any
+from typing import Any, TypeAlias
 
 from rlm_jupyter.core.results import CellError
 from rlm_jupyter.core.scope import CELL_FILE_PREFIX
@@ -32,6 +33,16 @@ for _name in __future__.all_feature_names:
     _FUTURE_FLAGS |= getattr(__future__, _name).compiler_flag
 
 _executors = itertools.count(1)
+
+_Coroutine: TypeAlias = Coroutine[Any, Any, Any]
+
+
+class _EndOfIteration(Exception):
+    """Carries a cell's ``StopIteration``, which cannot leave a generator as it is."""
+
+    def __init__(self, raised: StopIteration) -> None:
+        super().__init__()
+        self.raised = raised
 
 
 @dataclass(slots=True)
@@ -54,20 +65,20 @@ class Executor:
         self._cells = itertools.count(1)
         self._future_flags = 0
         self._sink = Sink()  # one for all cells: a thread that outlives its cell prints into the next one's output
-        self._loop = PrivateLoop()
+        self._loop = PrivateLoop(partial(self._sink.write, "stderr"))
 
     def run(self, code: str) -> Executed:
         """Run a cell, its top-level ``await`` on an event loop of this executor's own."""
         steps = self._steps(code, own_loop=True)
         try:
-            awaitable = next(steps)
+            coroutine = next(steps)
             while True:
                 try:
-                    value = self._loop.run(awaitable)
+                    value = self._loop.run(coroutine)
                 except BaseException as error:  # noqa: BLE001 - it belongs to the cell, which gets it where it awaited
-                    awaitable = steps.throw(error)
+                    coroutine = steps.throw(error)
                 else:
-                    awaitable = steps.send(value)
+                    coroutine = steps.send(value)
         except StopIteration as stop:
             executed: Executed = stop.value
             return executed
@@ -76,14 +87,14 @@ class Executor:
         """Run a cell, its top-level ``await`` on the running event loop."""
         steps = self._steps(code, own_loop=False)
         try:
-            awaitable = next(steps)
+            coroutine = next(steps)
             while True:
                 try:
-                    value = await awaitable
+                    value = await coroutine
                 except BaseException as error:  # noqa: BLE001 - it belongs to the cell, which gets it where it awaited
-                    awaitable = steps.throw(error)
+                    coroutine = steps.throw(error)
                 else:
-                    awaitable = steps.send(value)
+                    coroutine = steps.send(value)
         except StopIteration as stop:
             executed: Executed = stop.value
             return executed
@@ -92,7 +103,7 @@ class Executor:
         """Cancel what cells left running on the private event loop, and close it."""
         self._loop.close()
 
-    def _steps(self, code: str, *, own_loop: bool) -> Generator[Awaitable[Any], Any, Executed]:
+    def _steps(self, code: str, *, own_loop: bool) -> Generator[_Coroutine, Any, Executed]:
         """Run the cell, yielding what it awaits; ``own_loop`` tells that it is awaited on the private loop."""
         filename = f"{CELL_FILE_PREFIX}{self._number} cell {next(self._cells)}>"
         began = time.perf_counter()
@@ -101,12 +112,13 @@ class Executor:
         with capture(self._sink):
             try:
                 yield from self._run_nodes(code, filename, own_loop=own_loop)
-            except BaseException as raised:  # noqa: BLE001 - whatever model code raises is an observation
+            except BaseException as caught:  # noqa: BLE001 - whatever model code raises is an observation
+                raised = caught.raised if isinstance(caught, _EndOfIteration) else caught
                 error = CellError(type(raised).__name__, _message(raised), traceback_text(raised))
                 interrupt = raised if _interrupts(raised, own_loop=own_loop) else None
         return Executed(self._sink.take(), error, interrupt, time.perf_counter() - began)
 
-    def _run_nodes(self, code: str, filename: str, *, own_loop: bool) -> Generator[Awaitable[Any], Any, None]:
+    def _run_nodes(self, code: str, filename: str, *, own_loop: bool) -> Generator[_Coroutine, Any, None]:
         source = self._dialect.transform(code)
         # With no modification time, linecache keeps the entry for as long as the process lives.
         linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
@@ -128,8 +140,11 @@ class Executor:
         self._future_flags |= compiled.co_flags & _FUTURE_FLAGS
         return compiled
 
-    def _evaluate(self, compiled: CodeType) -> Generator[Awaitable[Any], Any, Any]:
-        value = eval(compiled, self.namespace)  # noqa: S307 - running model code is what this is for
+    def _evaluate(self, compiled: CodeType) -> Generator[_Coroutine, Any, Any]:
+        try:
+            value = eval(compiled, self.namespace)  # noqa: S307 - running model code is what this is for
+        except StopIteration as raised:
+            raise _EndOfIteration(raised) from None
         if compiled.co_flags & inspect.CO_COROUTINE:
             value = yield value
         return value

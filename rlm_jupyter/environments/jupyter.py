@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["JupyterREPL"]
 
+_HISTORY = ("In", "Out", "_", "__", "___", "_dh", "_i", "_ih", "_ii", "_iii", "_oh")
+
 _user_ns_lock = threading.Lock()
 
 
@@ -97,17 +99,13 @@ class JupyterREPL(InProcessEnvironment):
 
     def execute_code(self, code: str) -> REPLResult:
         """Run one code block. An exception in it is in the result; only an interrupt is raised."""
-        try:
+        with self._around_cell():
             return super().execute_code(code)
-        finally:
-            self._hand_out()
 
     async def aexecute_code(self, code: str) -> REPLResult:
         """Run one code block, awaiting its top-level ``await`` on the running event loop."""
-        try:
+        with self._around_cell():
             return await super().aexecute_code(code)
-        finally:
-            self._hand_out()
 
     def changes(self) -> NamespaceChanges:
         """Return what the last run changed in the notebook."""
@@ -129,6 +127,16 @@ class JupyterREPL(InProcessEnvironment):
             yield
         finally:
             _user_ns_lock.release()
+
+    @contextmanager
+    def _around_cell(self) -> Iterator[None]:
+        """Hand out what the cell bound, and keep IPython's history: code that says ``for _ in ...`` would end it."""
+        history = {name: self._user_ns[name] for name in _HISTORY if name in self._user_ns}
+        try:
+            yield
+        finally:
+            self._user_ns.update(history)
+            self._hand_out()
 
     def _hand_in(self) -> None:
         """Bind the user's variables in the private namespace: the same objects under the same names."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from .traceback_text import traceback_text
 
 __all__ = ["PrivateLoop"]
 
@@ -15,23 +17,26 @@ class PrivateLoop:
     """Runs awaitables in the calling thread, also where that thread's own event loop is running.
 
     A magic is called from inside the kernel's running loop, and model code has to stay on the main thread. So the
-    running loop is laid aside for as long as this one runs.
+    running loop is laid aside for as long as this one runs. ``report`` is told of what failed with nobody awaiting it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, report: Callable[[str], None]) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._report = report
 
-    def run(self, awaitable: Awaitable[Any]) -> Any:
-        """Return the awaitable's result. An interrupt cancels it, lets it clean up, and is raised."""
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Return the coroutine's result. An interrupt cancels it, lets it clean up, and is raised."""
         loop = self._opened()
         with _no_running_loop():
-            task = loop.create_task(_as_coroutine(awaitable))
+            task = loop.create_task(coroutine)
             try:
                 return loop.run_until_complete(task)
-            except BaseException:
-                if not task.done():
-                    task.cancel()
-                    loop.run_until_complete(_settled([task]))
+            except (KeyboardInterrupt, SystemExit):  # these break off the loop, whichever callback they come from
+                task.cancel()
+                # When they come between the task's end and the stop that it asked for, that would stop the next run.
+                loop.stop()
+                loop.run_forever()
+                loop.run_until_complete(_settled([task]))
                 raise
 
     @contextmanager
@@ -67,15 +72,18 @@ class PrivateLoop:
     def _opened(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
+            self._loop.set_exception_handler(self._tell)
         return self._loop
+
+    def _tell(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # asyncio would log it, some time later, into whatever cell is running then: the user's perhaps.
+        error = context.get("exception")
+        if not isinstance(error, KeyboardInterrupt | SystemExit):  # these broke off a cell, which has told of them
+            self._report(f"{context['message']}\n{traceback_text(error) if error is not None else ''}")
 
 
 async def _settled(tasks: Iterable[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _as_coroutine(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable
 
 
 @contextmanager
@@ -85,7 +93,7 @@ def _no_running_loop() -> Iterator[None]:
         yield
         return
     # From 3.14 on the current task belongs to the thread, not to its loop, and is laid aside with it.
-    swap = getattr(asyncio.tasks, "_swap_current_task", None) if sys.version_info >= (3, 12) else None
+    swap = getattr(asyncio.tasks, "_swap_current_task", None) if sys.version_info >= (3, 14) else None
     task = swap(outer, None) if swap is not None else None
     asyncio._set_running_loop(None)
     try:

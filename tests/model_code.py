@@ -1,0 +1,33 @@
+"""Runs blocks of code as a run does, in this process or in a kernel, with sub-calls that answer at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rlm_jupyter.core.protocols import Environment
+from rlm_jupyter.core.results import REPLResult
+
+__all__ = ["Echo", "run_blocks"]
+
+
+class Echo:
+    """Answers each sub-call with its own prompt."""
+
+    def llm_query(self, prompt: str, model: str | None = None) -> str:
+        return f"{model or 'echo'}: {prompt}"
+
+    def llm_query_batched(self, prompts: Sequence[str], model: str | None = None) -> list[str]:
+        return [self.llm_query(prompt, model) for prompt in prompts]
+
+    def rlm_query(self, prompt: Any, model: str | None = None) -> str:
+        return self.llm_query(str(prompt), model)
+
+    def rlm_query_batched(self, prompts: Sequence[Any], model: str | None = None) -> list[str]:
+        return [self.rlm_query(prompt, model) for prompt in prompts]
+
+
+def run_blocks(environment: Environment, *blocks: str) -> list[REPLResult]:
+    """Run the blocks in one run of their own."""
+    with environment.running(Echo()):
+        return [environment.execute_code(block) for block in blocks]
