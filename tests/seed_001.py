@@ -1,5 +1,6 @@
 """The integration notebook that the product was asked for, cell by cell; only the import lines are ours."""
 
+# ruff: noqa: E501, W291 - the cells are as they were given
 from __future__ import annotations
 
 CELLS = [

@@ -5,7 +5,7 @@ The magics parse and delegate: what a run is, the library below knows. Nothing h
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -33,8 +33,7 @@ def unload(shell: InteractiveShell) -> None:
         return
     magics.close()
     QuestionMark.remove(shell)
-    configurables: list[object] = shell.configurables
-    configurables.remove(magics)
+    shell.configurables.remove(cast(Any, magics))
     shell.magics_manager.registry.pop(RLMMagics.__name__, None)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("rlm", None)

@@ -8,8 +8,8 @@ from typing import Any
 
 import nbformat
 
-from rlm_jupyter.trace.jsonl import LogReader
 from rlm_jupyter.trace.artifacts.notebook import to_notebook
+from rlm_jupyter.trace.jsonl import LogReader
 from rlm_jupyter.trace.recorder import Recorder
 from rlm_jupyter.trace.redaction import Redactor
 from rlm_jupyter.trace.schema import CodeStart, IterationStart, RunStart
