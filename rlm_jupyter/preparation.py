@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -169,8 +170,13 @@ class Preparation:
             turn=origin.turn,
             notebook=origin.notebook,
             cell_id=origin.cell_id,
-            versions={"rlm_jupyter": version("rlm-jupyter"), "python": platform.python_version()},
+            versions=_versions(),
         )
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {"rlm_jupyter": version("rlm-jupyter"), "python": platform.python_version()}
 
 
 def _plain_messages(question: Question) -> list[Message]:

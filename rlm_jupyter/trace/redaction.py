@@ -30,7 +30,6 @@ _PLAIN_WORDS = frozenset(
     "lm-studio local no-key no-key-required none not-needed not-used null oauth oauth2 offline ollama optional "
     "password placeholder prompt required secret system true ubuntu unused wayland".split()
 )
-_CUT = re.compile(r"\.\.\.|…")
 _CUT_BEFORE = re.compile(r"(?:\.\.\.|…|characters left out \.\.\.\]\n)\Z")
 _CUT_AFTER = re.compile(r"\.\.\.|…|\n\[\.\.\. ")
 _CREDENTIALS = re.compile(r"://([^\s/@]{1,256})@")
@@ -66,7 +65,7 @@ class Redactor:
             if shape.marker in text:
                 found, count = shape.pattern.subn(shape.replace, text)
                 text = found if count and found != text else text
-        if _CUT.search(text):
+        if "..." in text or "…" in text:
             text = self._without_fragments(text)
         return text
 

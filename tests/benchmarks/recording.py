@@ -1,0 +1,67 @@
+"""What it costs to write a run down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from benchmarks.batches import CALLS, seconds
+from benchmarks.figure import Figure
+from benchmarks.scripted_model import ScriptedModel
+from benchmarks.subject import OURS, in_fresh_process
+
+if TYPE_CHECKING:
+    from rlm_jupyter.trace.jsonl import JSONLFile
+
+__all__ = ["measure"]
+
+_TEXT = "The quick brown fox jumps over the lazy dog. " * 20  # 900 characters, as a slice of a context may have
+
+
+def measure(model: ScriptedModel, packages: Sequence[str], runs: int) -> list[Figure]:
+    """Return microseconds per sub-call (its span's start and end, prompt and reply), and how much of a run they are."""
+    del packages
+    memory, file = in_fresh_process(_record, runs)
+    run = seconds(model, OURS, runs, max_concurrent_subcalls=64)
+    return [
+        Figure("recording a sub-call, in memory", "us", 1e6 * memory / CALLS),
+        Figure("recording a sub-call, to a log too", "us", 1e6 * file / CALLS),
+        Figure(f"  of a run of {CALLS:,} sub-calls, 64 in flight", "%", 100 * memory / run),
+    ]
+
+
+def _record(runs: int) -> tuple[float, float]:
+    """Return the seconds that the sub-calls of a batch take to be recorded, in memory and to a file too."""
+    from rlm_jupyter.trace.jsonl import JSONLFile
+
+    memory, file = [], []
+    with TemporaryDirectory() as folder:
+        for run in range(1 + runs):
+            memory.append(_record_batch([]))
+            file.append(_record_batch([JSONLFile(Path(folder) / f"{run}.jsonl")]))
+    return median(memory[1:]), median(file[1:])
+
+
+def _record_batch(sinks: list[JSONLFile]) -> float:
+    from rlm_jupyter.subcalls import PROMPT_LIMIT
+    from rlm_jupyter.trace.recorder import Recorder
+    from rlm_jupyter.trace.redaction import Redactor
+    from rlm_jupyter.trace.schema import RunEnd, RunStart, SubcallEnd, SubcallStart, UsageRecord
+
+    recorder = Recorder(Redactor(["a-key-that-is-looked-for"]), sinks)
+    begin = RunStart(question="What is it?", model="scripted", backend="openai", environment="local", max_iterations=1)
+    root = recorder.start(begin)
+    began = time.perf_counter()
+    for number in range(CALLS):
+        prompt = recorder.blob(f"{number}: {_TEXT}", PROMPT_LIMIT)
+        span = recorder.start(SubcallStart(model="scripted", prompt=prompt, batch="b1", index=number), root)
+        reply = recorder.blob(f"{_TEXT} {number}", PROMPT_LIMIT)
+        usage = UsageRecord(input_tokens=200, output_tokens=200)
+        recorder.end(span, SubcallEnd(reply=reply, response_model="scripted", finish_reason="stop", usage=usage))
+    took = time.perf_counter() - began
+    recorder.end(root, RunEnd(answer="42"))
+    return took
