@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator
@@ -13,11 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rlm_jupyter.clients.io_thread import submit
 from rlm_jupyter.core.drive import adrive, drive
-from rlm_jupyter.core.effects import BeginIteration, CallModel, Effect, EndIteration, RunCode
+from rlm_jupyter.core.effects import BeginIteration, CallModel, Effect, EndIteration, ReadAnswer, RunCode
 from rlm_jupyter.core.errors import CancellationError, InterruptedRun, LimitExceededError, RLMError
+from rlm_jupyter.core.interrupts import interruptible
 from rlm_jupyter.core.protocols import Environment, Message, ModelReply, ModelRequest
 from rlm_jupyter.core.results import REPLResult
-from rlm_jupyter.core.scope import interruptible, time_limited
 from rlm_jupyter.environments.interrupted import CellInterrupted
 from rlm_jupyter.trace.schema import (
     CodeEnd,
@@ -33,7 +34,7 @@ from rlm_jupyter.trace.schema import (
     Status,
 )
 
-from .subcalls import Subcalls, usage_record
+from .subcalls import Subcalls, reply_fields
 
 if TYPE_CHECKING:
     from rlm_jupyter.core.limits import Meter
@@ -89,6 +90,7 @@ class Run:
         self._meter = meter
         self._setup = setup
         self._on_text = on_text
+        self._process = os.getpid()
         self._run_span = ""
         self._iteration_span = ""
         self._iteration_began = 0.0
@@ -106,7 +108,7 @@ class Run:
 
     async def aperform(self, make_loop: Callable[[], _Loop]) -> str:
         """Return the answer; the event loop is free while the model is waited for."""
-        with self._recorded() as outcome:
+        with self._recorded(asyncio.current_task()) as outcome:
             outcome.answer = await adrive(make_loop(), self._ado)
         return outcome.answer
 
@@ -119,6 +121,8 @@ class Run:
             with self._code_run(effect) as code:
                 code.result = self._environment.execute_code(effect.code)
             return code.result
+        if isinstance(effect, ReadAnswer):
+            return self._environment.answer_so_far()
         return self._mark(effect)
 
     async def _ado(self, effect: Effect) -> Any:
@@ -130,14 +134,15 @@ class Run:
             with self._code_run(effect) as code:
                 code.result = await self._environment.aexecute_code(effect.code)
             return code.result
+        if isinstance(effect, ReadAnswer):
+            return self._environment.answer_so_far()
         return self._mark(effect)
 
     @contextmanager
-    def _recorded(self) -> Iterator[_Outcome]:
+    def _recorded(self, task: asyncio.Task[Any] | None = None) -> Iterator[_Outcome]:
         """Record the run and how it ends; put the namespace back before anything else can go wrong."""
         outcome = _Outcome()
-        limits = self._setup.limits
-        with interruptible(self._scope), time_limited(self._scope, limits.max_timeout):
+        with interruptible(self._scope, self._setup.limits.max_timeout, task):
             self._run_span = self._recorder.start(self._begin)
             try:
                 with self._environment.running(self._subcalls):
@@ -150,15 +155,19 @@ class Run:
                 # What broke the run off may be how the limit that was reached made itself felt.
                 error = self._scope.failure if self._scope.failure is not None and _interrupted(raised) else raised
                 self._scope.cancel("interrupted" if _interrupted(error) else "failed")
-                told = self._told(error, outcome)
+                told = self._told(error, outcome, asynchronous=task is not None)
                 self._end(outcome, told)
                 raise told from (None if told is self._scope.failure else raised)
             self._end(outcome, None)
             if self._scope.cancelled:  # an interrupt came while things were put back
-                raise self._told(KeyboardInterrupt(), outcome)
+                raise self._told(KeyboardInterrupt(), outcome, asynchronous=task is not None)
             self._scope.cancel("it is over")
 
     def _end(self, outcome: _Outcome, error: BaseException | None) -> None:
+        """Record the end of what is open, innermost first; cancelled sub-calls get a moment to end theirs."""
+        self._subcalls.settle()
+        if self._iteration_span and error is not None:
+            self._recorder.end(self._iteration_span, IterationEnd(), _status(error))
         changes = self._environment.changes()
         named = {"created": changes.created, "rebound": changes.rebound, "deleted": changes.deleted}
         named["mutated"] = changes.mutated
@@ -169,13 +178,13 @@ class Run:
         )
         self._recorder.end(self._run_span, end, _status(error))
 
-    def _told(self, error: BaseException, outcome: _Outcome) -> BaseException:
+    def _told(self, error: BaseException, outcome: _Outcome, *, asynchronous: bool) -> BaseException:
         """Return the exception that the caller gets, with the partial answer and the trace in it."""
-        if isinstance(error, CellInterrupted) and isinstance(error.__cause__, asyncio.CancelledError):
-            return asyncio.CancelledError()
         if isinstance(error, KeyboardInterrupt):
+            if asynchronous:  # a task that raises KeyboardInterrupt takes its event loop with it
+                return asyncio.CancelledError("The run was interrupted.")
             error = InterruptedRun("The run was interrupted.")
-        if isinstance(error, RLMError):
+        if isinstance(error, RLMError | InterruptedRun):
             error.partial_answer, error.trace = outcome.partial, self._recorder.trace
         return error
 
@@ -199,17 +208,8 @@ class Run:
             raise
         if call.reply is not None:
             self._meter.add(call.reply.model, call.reply.usage)
-            self._recorder.end(span, self._replied(call.reply))
-
-    def _replied(self, reply: ModelReply) -> ModelCallEnd:
-        return ModelCallEnd(
-            reply=self._recorder.blob(reply.text, MESSAGE_LIMIT),
-            response_model=reply.model,
-            response_id=reply.response_id,
-            finish_reason=reply.finish_reason,
-            retries=reply.retries,
-            usage=usage_record(reply.usage),
-        )
+            digest = self._recorder.blob(call.reply.text, MESSAGE_LIMIT)
+            self._recorder.end(span, ModelCallEnd(reply=digest, **reply_fields(call.reply)))
 
     @contextmanager
     def _code_run(self, effect: RunCode) -> Iterator[_CodeRun]:
@@ -223,6 +223,8 @@ class Run:
             code.result = interrupt.result
             raise
         finally:
+            if os.getpid() != self._process:
+                os._exit(1)  # model code forked, and the run is its parent's to go on with
             self._scope.running_code = False
             calls = self._subcalls.end_code(span, token)
             if code.result is not None:
@@ -255,6 +257,7 @@ class Run:
         elif isinstance(effect, EndIteration):
             seconds = time.perf_counter() - self._iteration_began
             self._recorder.end(self._iteration_span, IterationEnd(answered=effect.answer is not None))
+            self._iteration_span = ""
             self._call_back("on_iteration_complete", depth, effect.number, seconds)
 
     def _call_back(self, name: str, *arguments: Any) -> None:

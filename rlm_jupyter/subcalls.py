@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import itertools
+import threading
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.clients.io_thread import submit
 from rlm_jupyter.core.errors import ScaffoldError
@@ -18,17 +20,18 @@ from rlm_jupyter.trace.schema import ErrorRecord, SubcallEnd, SubcallStart, Usag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from rlm_jupyter.core.limits import Meter
     from rlm_jupyter.core.protocols import Client
     from rlm_jupyter.core.scope import Scope
     from rlm_jupyter.trace.recorder import Recorder
 
-__all__ = ["PROMPT_LIMIT", "Subcalls", "usage_record"]
+__all__ = ["PROMPT_LIMIT", "Subcalls", "reply_fields"]
 
 PROMPT_LIMIT = 4_000
 """Characters of a sub-call's prompt or reply that a trace holds in full; prompts carry slices of the context."""
+
+_SETTLE = 0.05  # seconds; the stop button has 200 ms in all
 
 _code_span: contextvars.ContextVar[str | None] = contextvars.ContextVar("rlm_jupyter_code_span", default=None)
 
@@ -54,6 +57,9 @@ class Subcalls:
         self._room = asyncio.Semaphore(max_concurrent)  # only ever awaited on the I/O thread's loop
         self._batches = itertools.count(1)
         self._calls: dict[str | None, list[RLMChatCompletion]] = {}
+        self._in_flight = 0  # counted on the I/O thread
+        self._idle = threading.Event()
+        self._idle.set()
 
     def begin_code(self, span_id: str) -> contextvars.Token[str | None]:
         """Credit calls of this context, and of the threads that it starts, to a code span."""
@@ -63,6 +69,10 @@ class Subcalls:
         """Return the calls that were made for the code span, in the order in which they ended."""
         _code_span.reset(token)
         return self._calls.pop(span_id, [])
+
+    def settle(self) -> None:
+        """Wait a moment for cancelled calls to be recorded as such."""
+        self._idle.wait(_SETTLE)
 
     def llm_query(self, prompt: str, model: str | None = None) -> str:
         """Return the model's reply; raises ``ClientError``, ``CancellationError``, or the error of a limit."""
@@ -111,7 +121,7 @@ class Subcalls:
         self, prompt: str, model: str | None, batch: str | None, index: int | None, parent: str | None
     ) -> str | Exception:
         """Return the reply or the exception; a call that was waiting for room when the run ended is never sent."""
-        async with self._room:
+        async with self._room, self._counted():
             if reached := self._meter.reached():
                 self._scope.cancel("a limit was reached", reached)
             self._scope.check()
@@ -132,19 +142,21 @@ class Subcalls:
                 self._keep(parent, name, prompt, began, error=error)
                 return error
             self._meter.add(reply.model, reply.usage)
-            self._recorder.end(span, self._ended(reply))
+            digest = self._recorder.blob(reply.text, PROMPT_LIMIT)
+            self._recorder.end(span, SubcallEnd(reply=digest, **reply_fields(reply)))
             self._keep(parent, reply.model, prompt, began, reply=reply)
             return reply.text
 
-    def _ended(self, reply: ModelReply) -> SubcallEnd:
-        return SubcallEnd(
-            reply=self._recorder.blob(reply.text, PROMPT_LIMIT),
-            response_model=reply.model,
-            response_id=reply.response_id,
-            finish_reason=reply.finish_reason,
-            retries=reply.retries,
-            usage=usage_record(reply.usage),
-        )
+    @asynccontextmanager
+    async def _counted(self) -> AsyncIterator[None]:
+        self._in_flight += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            if self._in_flight == 0:
+                self._idle.set()
 
     def _keep(
         self,
@@ -169,12 +181,19 @@ class Subcalls:
         self._calls.setdefault(parent, []).append(call)
 
 
-def usage_record(usage: Usage) -> UsageRecord:
-    """Return the usage as the trace writes it."""
-    return UsageRecord(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cached_input_tokens=usage.cached_input_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        cost=usage.cost,
-    )
+def reply_fields(reply: ModelReply) -> dict[str, Any]:
+    """Return what a trace says of a reply besides its text."""
+    usage = reply.usage
+    return {
+        "response_model": reply.model,
+        "response_id": reply.response_id,
+        "finish_reason": reply.finish_reason,
+        "retries": reply.retries,
+        "usage": UsageRecord(
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_input_tokens=usage.cached_input_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            cost=usage.cost,
+        ),
+    }

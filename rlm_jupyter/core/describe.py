@@ -7,7 +7,7 @@ import reprlib
 from array import array
 from collections import deque
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 __all__ = ["ValueSummary", "describe"]
@@ -32,6 +32,10 @@ class ValueSummary:
     size: int | None
     unit: str | None
     preview: str
+
+    def cut(self, limit: int) -> ValueSummary:
+        """Return the same with a preview of at most about ``limit`` characters."""
+        return replace(self, preview=_clip(self.preview, limit))
 
     def __str__(self) -> str:
         """Return type and size: ``dict, 1,234 items``."""

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from .protocols import Message
 
-__all__ = ["BeginIteration", "CallModel", "Effect", "EndIteration", "RunCode"]
+__all__ = ["BeginIteration", "CallModel", "Effect", "EndIteration", "ReadAnswer", "RunCode"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,4 +42,9 @@ class EndIteration:
     answer: str | None = None
 
 
-Effect: TypeAlias = BeginIteration | CallModel | RunCode | EndIteration
+@dataclass(frozen=True, slots=True)
+class ReadAnswer:
+    """Tell what stands in ``answer["content"]``; answered with the text, or None while it is empty."""
+
+
+Effect: TypeAlias = BeginIteration | CallModel | RunCode | ReadAnswer | EndIteration

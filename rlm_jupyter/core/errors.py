@@ -79,5 +79,14 @@ class ScaffoldError(RLMError):
     """Model code used a scaffold name in a way that it does not allow."""
 
 
-class InterruptedRun(CancellationError, KeyboardInterrupt):
-    """The user interrupted the run (Ctrl-C, or the notebook's stop button)."""
+class InterruptedRun(KeyboardInterrupt):
+    """The user interrupted the run (Ctrl-C, or the notebook's stop button).
+
+    Not an ``RLMError``: like any ``KeyboardInterrupt`` it is to pass through an ``except Exception``. It carries
+    ``partial_answer`` and ``trace`` as those do.
+    """
+
+    def __init__(self, message: str, *, partial_answer: str | None = None, trace: RunTrace | None = None) -> None:
+        super().__init__(message)
+        self.partial_answer = partial_answer
+        self.trace = trace

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from .effects import BeginIteration, CallModel, Effect, EndIteration, RunCode
+from .effects import BeginIteration, CallModel, Effect, EndIteration, ReadAnswer, RunCode
 from .observation import OBSERVATION_LIMIT, observe
 from .prompts import REMINDER, closing_request
 from .protocols import Message, ModelReply
@@ -67,9 +67,12 @@ def _close(messages: list[Message], number: int) -> Generator[Effect, Any, str]:
     yield BeginIteration(number, closing=True)
     reply: ModelReply = yield CallModel(messages)
     messages.append({"role": "assistant", "content": reply.text})
-    answer = read_reply(reply.text).answer
-    text = reply.text.strip()
-    if answer is not None and answer.is_variable:
+    read = read_reply(reply.text)
+    answer, text = read.answer, reply.text.strip()
+    if read.code_blocks or not text:  # no code is run any more: what was answered so far is better than its source
+        so_far: str | None = yield ReadAnswer()
+        text = so_far if so_far is not None else text
+    elif answer is not None and answer.is_variable:
         result: REPLResult = yield RunCode(_as_code(answer), 1)
         text = result.final_answer if result.final_answer is not None else text
     elif answer is not None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from concurrent.futures import CancelledError, Future
-from types import FrameType
 from typing import Any
 
 import pytest
 
 from rlm_jupyter.core.errors import CancellationError, TimeoutExceededError
-from rlm_jupyter.core.scope import Scope, interruptible, time_limited
+from rlm_jupyter.core.scope import Scope
 
 
 def done(value: Any) -> Future[Any]:
@@ -84,112 +82,4 @@ def test_a_call_that_was_cancelled_by_others_is_no_end_of_the_run() -> None:
     future.cancel()
     with pytest.raises(CancelledError):
         scope.wait(scope.adopt(future))
-    assert not scope.cancelled
-
-
-def test_an_interrupt_ends_the_scope_while_it_waits() -> None:
-    scope = Scope()
-    future: Future[str] = scope.adopt(Future())
-    interrupt = threading.Thread(target=signal.raise_signal, args=[signal.SIGINT])
-    with interruptible(scope), pytest.raises(KeyboardInterrupt):  # noqa: PT012 - when it comes is not known
-        interrupt.start()
-        scope.wait(future)
-    assert scope.cancelled
-    assert future.cancelled()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-def test_an_interrupt_breaks_into_code_that_runs() -> None:
-    scope = Scope()
-    scope.running_code = True
-    with interruptible(scope), pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)
-    assert scope.cancelled
-
-
-def test_an_interrupt_is_kept_out_while_things_are_put_back() -> None:
-    scope = Scope()
-    with interruptible(scope):
-        scope.closing = True
-        signal.raise_signal(signal.SIGINT)
-    assert scope.cancelled
-
-
-def test_a_host_that_handles_interrupts_itself_is_asked_first() -> None:
-    scope, heard = Scope(), []
-
-    def handler(number: int, frame: FrameType | None) -> None:
-        heard.append(number)
-
-    previous = signal.signal(signal.SIGINT, handler)
-    try:
-        with interruptible(scope):
-            signal.raise_signal(signal.SIGINT)
-        assert signal.getsignal(signal.SIGINT) is handler
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    assert heard == [signal.SIGINT]
-    assert scope.cancelled
-
-
-def test_signals_are_left_alone_off_the_main_thread() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    seen = []
-
-    def run() -> None:
-        with interruptible(Scope()):
-            seen.append(signal.getsignal(signal.SIGINT))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    assert seen == [before]
-
-
-def test_the_time_limit_breaks_into_code_that_runs() -> None:
-    """Defect 7 of the field: a cell ran on under its limit."""
-    scope = Scope()
-    scope.running_code = True
-    with interruptible(scope), pytest.raises(KeyboardInterrupt), time_limited(scope, 0.05):
-        threading.Event().wait(60)
-    assert isinstance(scope.failure, TimeoutExceededError)
-    assert "0.05 s" in str(scope.failure)
-    assert "max_timeout" in str(scope.failure)
-
-
-def test_the_time_limit_ends_a_wait() -> None:
-    scope = Scope()
-    with pytest.raises(TimeoutExceededError), time_limited(scope, 0.05):
-        scope.wait(scope.adopt(Future()))
-
-
-def test_the_time_limit_off_the_main_thread_lets_code_run_and_send_nothing() -> None:
-    scope = Scope()
-    ended = threading.Event()
-    caught: list[BaseException] = []
-
-    def run() -> None:
-        with time_limited(scope, 0.05):
-            scope.running_code = True
-            in_flight: Future[str] = scope.adopt(Future())
-            in_flight.add_done_callback(lambda _: ended.set())
-            ended.wait(60)
-            try:
-                scope.check()
-            except TimeoutExceededError as error:
-                caught.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    assert caught == [scope.failure]
-
-
-@pytest.mark.parametrize("seconds", [None, 3600.0, 1e12, float("inf")])
-def test_a_limit_that_is_not_reached_leaves_nothing_behind(seconds: float | None) -> None:
-    scope = Scope()
-    threads = threading.active_count()
-    with time_limited(scope, seconds):
-        pass
-    assert threading.active_count() == threads
     assert not scope.cancelled

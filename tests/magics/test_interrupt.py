@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import nbformat
@@ -89,16 +90,66 @@ def test_an_async_cell(stage: Stage) -> None:
     assert len(stage.server.requests) == sent
 
 
-@pytest.mark.parametrize("busy", ["await asyncio.sleep(60)", "time.sleep(60)", "while True: pass"])
+BUSY = ["await asyncio.sleep(60)", "time.sleep(60)", "while True: pass"]
+SWALLOWED = [*("for _ in range(4):", "    try:", "        time.sleep(60)", "    except BaseException:", "        pass")]
+
+
+@pytest.mark.parametrize("busy", BUSY)
 def test_model_code_in_an_async_cell(stage: Stage, busy: str) -> None:
+    """Also when the event loop has gone to sleep: nothing wakes it but the interrupt."""
     stage.script = says(code("import asyncio, time", "llm_query('now')", busy))
     stage.kernel.ok("from rlm_jupyter import RLM\nrlm = RLM(environment='jupyter', backend_kwargs={'model_name': 'm'})")
     message_id = stage.kernel.send("await rlm.acompletion('Go.')")
     stage.server.wait_for(2)
     stage.server.wait_idle()
+    threading.Event().wait(0.3)  # until then the code sleeps: there is nothing to see of it from here
     stage.kernel.interrupt()
     assert stage.kernel.finish(message_id, timeout=10).status == "error"
     assert stage.kernel.value("4 + 4") == 8
+
+
+@pytest.mark.parametrize("call", ["rlm.completion('Go.')", "await rlm.acompletion('Go.')"])
+def test_model_code_that_swallows_the_interrupt(stage: Stage, call: str) -> None:
+    stage.script = says(code("import time", "llm_query('now')", *SWALLOWED))
+    stage.kernel.ok("from rlm_jupyter import RLM\nrlm = RLM(environment='jupyter', backend_kwargs={'model_name': 'm'})")
+    message_id = stage.kernel.send(call)
+    stage.server.wait_for(2)
+    stage.server.wait_idle()
+    stage.kernel.interrupt()
+    assert stage.kernel.finish(message_id, timeout=20).status == "error"
+
+
+def test_an_interrupted_library_run_passes_through_except_exception(stage: Stage) -> None:
+    stage.script = says(Reply("never read", delay=SLOW))
+    stage.kernel.ok("from rlm_jupyter import RLM\nrlm = RLM(environment='jupyter', backend_kwargs={'model_name': 'm'})")
+    message_id = stage.kernel.send(
+        "for _ in range(3):\n    try:\n        rlm.completion('Go.')\n    except Exception:\n        pass"
+    )
+    stage.server.wait_for(1)
+    stage.kernel.interrupt()
+    assert stage.kernel.finish(message_id).error.startswith("InterruptedRun")
+    stage.server.wait_idle()
+    assert len(stage.server.requests) == 1
+
+
+def test_a_time_limit_ends_one_of_two_asynchronous_runs(stage: Stage) -> None:
+    stage.script = lambda request: (
+        code("import asyncio", "await asyncio.sleep(60)")
+        if "Slow" in request.prompt
+        else Reply("FINAL(ok)", delay=SLOW)
+    )
+    stage.kernel.ok(
+        """
+import asyncio
+from rlm_jupyter import RLM
+rlm = RLM(environment="jupyter", backend_kwargs={"model_name": "m"})
+limited = RLM(environment="jupyter", backend_kwargs={"model_name": "m"}, max_timeout=0.3)
+both = await asyncio.gather(limited.acompletion("Slow."), rlm.acompletion("Quick."), return_exceptions=True)
+left = asyncio.current_task().cancelling() if hasattr(asyncio.Task, "cancelling") else 0
+told = [type(each).__name__ for each in both] + [left]
+"""
+    )
+    assert stage.kernel.value("told") == ["TimeoutExceededError", "RLMChatCompletion", 0]
 
 
 def test_a_second_run_in_the_same_namespace_is_refused(stage: Stage) -> None:

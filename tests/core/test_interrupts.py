@@ -1,0 +1,182 @@
+"""What ends a run from outside: signals and time limits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+from concurrent.futures import Future
+from types import FrameType
+
+import pytest
+
+from rlm_jupyter.core.errors import TimeoutExceededError
+from rlm_jupyter.core.interrupts import interruptible
+from rlm_jupyter.core.scope import Scope
+
+
+def test_an_interrupt_ends_the_scope_while_it_waits() -> None:
+    scope = Scope()
+    future: Future[str] = scope.adopt(Future())
+    interrupt = threading.Thread(target=signal.raise_signal, args=[signal.SIGINT])
+    with interruptible(scope), pytest.raises(KeyboardInterrupt):  # noqa: PT012 - when it comes is not known
+        interrupt.start()
+        scope.wait(future)
+    assert scope.cancelled
+    assert future.cancelled()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_breaks_into_code_that_runs() -> None:
+    scope = Scope()
+    scope.running_code = True
+    with interruptible(scope), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert scope.cancelled
+
+
+def test_an_interrupt_is_kept_out_while_things_are_put_back() -> None:
+    scope = Scope()
+    with interruptible(scope):
+        scope.closing = True
+        signal.raise_signal(signal.SIGINT)
+    assert scope.cancelled
+
+
+def test_a_host_that_handles_interrupts_itself_is_asked_first() -> None:
+    scope, heard = Scope(), []
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+
+    previous = signal.signal(signal.SIGINT, handler)
+    try:
+        with interruptible(scope):
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert heard == [signal.SIGINT]
+    assert scope.cancelled
+
+
+def test_signals_are_left_alone_off_the_main_thread() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    seen = []
+
+    def run() -> None:
+        with interruptible(Scope()):
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+def test_the_time_limit_breaks_into_code_that_runs() -> None:
+    """Defect 7 of the field: a cell ran on under its limit."""
+    scope = Scope()
+    scope.running_code = True
+    with interruptible(scope, 0.05), pytest.raises(KeyboardInterrupt):
+        threading.Event().wait(60)
+    assert isinstance(scope.failure, TimeoutExceededError)
+    assert "0.05 s" in str(scope.failure)
+    assert "max_timeout" in str(scope.failure)
+
+
+def test_the_time_limit_ends_a_wait() -> None:
+    scope = Scope()
+    with pytest.raises(TimeoutExceededError), interruptible(scope, 0.05):
+        scope.wait(scope.adopt(Future()))
+
+
+def test_the_time_limit_off_the_main_thread_lets_code_run_and_send_nothing() -> None:
+    scope = Scope()
+    ended = threading.Event()
+    caught: list[BaseException] = []
+
+    def run() -> None:
+        with interruptible(scope, 0.05):
+            scope.running_code = True
+            in_flight: Future[str] = scope.adopt(Future())
+            in_flight.add_done_callback(lambda _: ended.set())
+            ended.wait(60)
+            try:
+                scope.check()
+            except TimeoutExceededError as error:
+                caught.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert caught == [scope.failure]
+
+
+@pytest.mark.parametrize("seconds", [None, 3600.0, 1e12, float("inf")])
+def test_a_limit_that_is_not_reached_leaves_nothing_behind(seconds: float | None) -> None:
+    scope = Scope()
+    threads = threading.active_count()
+    with interruptible(scope, seconds):
+        pass
+    assert threading.active_count() == threads
+    assert not scope.cancelled
+
+
+def test_runs_that_do_not_end_in_order_leave_the_hosts_handler() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    first, second = Scope(), Scope()
+    one, two = interruptible(first), interruptible(second)
+    one.__enter__()
+    two.__enter__()
+    first.closing = True
+    one.__exit__(None, None, None)
+    assert signal.getsignal(signal.SIGINT) is not before
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert (first.cancelled, second.cancelled) == (False, True)
+    two.__exit__(None, None, None)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_code_that_swallows_the_interrupt_is_interrupted_again() -> None:
+    scope = Scope()
+    scope.running_code = True
+    swallowed = 0
+    with interruptible(scope):
+        scope.cancel("interrupted")
+        while swallowed < 3:
+            try:
+                threading.Event().wait(60)
+            except KeyboardInterrupt:
+                swallowed += 1
+    assert swallowed == 3
+
+
+async def _limited(seconds: float | None, limit: float) -> str:
+    scope = Scope()
+    with interruptible(scope, limit, asyncio.current_task()):
+        try:
+            await asyncio.sleep(seconds or 0)
+        except asyncio.CancelledError:
+            return "limit" if scope.failure is not None else "cancelled"
+    return "ended"
+
+
+def test_a_time_limit_of_an_asynchronous_run_ends_that_run_alone() -> None:
+    async def main() -> list[str]:
+        both = await asyncio.gather(_limited(60, 0.05), _limited(0.3, 60))
+        await asyncio.sleep(0)  # the limit left no cancellation behind
+        return list(both)
+
+    assert asyncio.run(main()) == ["limit", "ended"]
+
+
+def test_an_interrupt_wakes_the_event_loop_of_an_asynchronous_run() -> None:
+    async def main() -> str:
+        threading.Thread(target=signal.raise_signal, args=[signal.SIGINT]).start()
+        return await _limited(60, 30)
+
+    with contextlib.suppress(KeyboardInterrupt):  # how Python 3.10 ends it
+        assert asyncio.run(main()) == "cancelled"
