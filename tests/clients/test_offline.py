@@ -335,13 +335,39 @@ class TestQuestionsWithoutAContext:
         [
             ("Set x = 500 in the repl", "`x = 500` was run; `x` is 500."),
             ("Set y to 12.", "`y = 12` was run; `y` is 12."),
-            ("Compute 2 ** 10 + len('abc') please", "`2 ** 10 + len('abc')` is 1027."),
-            ("What is `sum(range(5))`?", "`sum(range(5))` is 10."),
+            ("Compute 2 ** 10 + 3 please", "`2 ** 10 + 3` is 1027."),
+            ("Run `sum(range(5))`", "`sum(range(5))` is 10."),
             ("Compute `1 / 0`", "it failed: ZeroDivisionError: division by zero."),
         ],
     )
-    def test_code_in_the_question_is_run_as_it_stands(self, rlm: RLM, question: str, says: str) -> None:
+    def test_plain_values_are_computed_and_code_is_run_on_demand(self, rlm: RLM, question: str, says: str) -> None:
         assert says in rlm.completion(question).response
+
+    @pytest.mark.parametrize(
+        "question",
+        [
+            "What is found.append(1)?",
+            "What is `found.append(1)`?",
+            "calculate found.append(1)",
+            "Compute [found.append(1)]",
+            "Set x = found.append(1)",
+            "what is 9**9**9",
+            "What is 'a' * 10**12?",
+        ],
+    )
+    def test_code_that_a_question_mentions_is_not_run(self, question: str) -> None:
+        found: list[int] = []
+        with RLM("offline", custom_tools={"found": found}, max_timeout=30) as rlm:
+            rlm.completion(question)
+        assert found == []
+
+    def test_the_users_names_are_left_alone(self) -> None:
+        with RLM("offline", persistent=True) as rlm:
+            rlm.completion("The lamp is red.\n" * 9, root_prompt="What colour is the lamp?")
+            rlm.completion("Run `names = [name for name in globals() if not name.startswith('_')]`")
+            answer = rlm.completion("Run `sorted(set(names) - {'names'} - set(SHOW_VARS()))`").response
+        for name in ("json", "math", "Mapping", "islice", "lookup"):
+            assert f"'{name}" not in answer
 
     def test_a_question_that_brings_its_own_material(self, rlm: RLM) -> None:
         completion = rlm.completion("\n".join([*CONTRACTS[:20], BETA, "", "Question: Which contract ends first?"]))

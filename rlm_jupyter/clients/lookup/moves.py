@@ -31,20 +31,20 @@ _BEST = 5
 
 _LOOK = Template("""\
 # look: what is it, how large, how does it begin?
-from collections.abc import Collection, Mapping
-from itertools import islice
+from collections.abc import Collection as _Collection, Mapping as _Mapping
+from itertools import islice as _islice
 
-def lookup_shape(value):
+def _lookup_shape(value):
     if isinstance(value, str):
         return "text", len(value), value[:200]
     if isinstance(value, (bytes, bytearray)):
         return "bytes", len(value), bytes(value[:200])
     if hasattr(value, "itertuples"):
-        return "table", None, list(islice(value.itertuples(), 2))
-    if isinstance(value, Mapping):
-        texts, sample = list(value.values()), list(islice(value.items(), 2))
+        return "table", None, list(_islice(value.itertuples(), 2))
+    if isinstance(value, _Mapping):
+        texts, sample = list(value.values()), list(_islice(value.items(), 2))
         shape = "mapping"
-    elif isinstance(value, Collection):
+    elif isinstance(value, _Collection):
         texts = list(value)
         shape, sample = "collection", texts[:2]
     else:
@@ -52,26 +52,26 @@ def lookup_shape(value):
     readable = all(isinstance(text, str) for text in texts)
     return shape + " of texts" * readable, sum(map(len, texts)) if readable else None, sample
 
-lookup_found = lookup_shape($target)
-print(f"shape: {lookup_found[0]}; type: {type($target).__name__}; characters: {lookup_found[1]}")
-print("begins:", repr(lookup_found[2])[:400])
+_lookup_found = _lookup_shape($target)
+print(f"shape: {_lookup_found[0]}; type: {type($target).__name__}; characters: {_lookup_found[1]}")
+print("begins:", repr(_lookup_found[2])[:400])
 """)
 
 _TEXT_OF = """
-def lookup_text(value):
+def _lookup_text(value):
     if isinstance(value, str):
         return value
     if isinstance(value, (bytes, bytearray)):
         return value.decode("utf-8", "replace")
     try:
-        flat = json.dumps(value, ensure_ascii=False, default=str)
-        return flat if len(flat) < 2_000 else json.dumps(value, ensure_ascii=False, default=str, indent=1)
+        flat = _json.dumps(value, ensure_ascii=False, default=str)
+        return flat if len(flat) < 2_000 else _json.dumps(value, ensure_ascii=False, default=str, indent=1)
     except (TypeError, ValueError):
         return str(value)
 """
 
 _CUT = '''
-def lookup_excerpts(texts, size, overlap=2_000):
+def _lookup_excerpts(texts, size, overlap=2_000):
     """Group texts into excerpts of about that size; cut long ones at a line's end, the pieces overlapping a little."""
     group, filled = [], 0
     for where, text in texts:
@@ -95,45 +95,46 @@ def lookup_excerpts(texts, size, overlap=2_000):
 '''
 
 _PROMPT = Template("""
-def lookup_prompt(group):
-    parts = [$head, "\\nQuestion: ", json.dumps($question), "\\n"]
+def _lookup_prompt(group):
+    parts = [$head, "\\nQuestion: ", _json.dumps($question), "\\n"]
     for where, line, text in group:
-        parts += [f"@@ {len(text)} characters from line {line} of {json.dumps(where)}\\n", text, "\\n"]
+        parts += [f"@@ {len(text)} characters from line {line} of {_json.dumps(where)}\\n", text, "\\n"]
     return "".join(parts)
 """)
 
 _ASK_ONE = Template("""
-lookup_texts = [(where, 1, text) for where, text in $texts]
-lookup_replies = [llm_query(lookup_prompt(lookup_texts))]
+_lookup_texts = [(where, 1, text) for where, text in $texts]
+_lookup_replies = [llm_query(_lookup_prompt(_lookup_texts))]
 print("replies: 1")
 """)
 
 _ASK_MANY = Template("""
-lookup_prompts = [lookup_prompt(group) for group in lookup_excerpts($texts, size=$size)]
-lookup_replies = llm_query_batched(lookup_prompts)
-print("replies:", len(lookup_replies))
-print("with a passage:", sum('"score"' in reply for reply in lookup_replies))
+_lookup_prompts = [_lookup_prompt(group) for group in _lookup_excerpts($texts, size=$size)]
+_lookup_replies = llm_query_batched(_lookup_prompts)
+print("replies:", len(_lookup_replies))
+print("with a passage:", sum('"score"' in reply for reply in _lookup_replies))
 """)
 
 _TEXTS = {
     "text": '[("$target", $target)]',
     "bytes": '[("$target", bytes($target).decode("utf-8", "replace"))]',
-    "table": '((f"row {row[0]}", lookup_text(row._asdict())) for row in $target.itertuples())',
+    "table": '((f"row {row[0]}", _lookup_text(row._asdict())) for row in $target.itertuples())',
     "mapping of texts": "((str(key), text) for key, text in $target.items())",
-    "mapping": "((str(key), lookup_text(value)) for key, value in $target.items())",
+    "mapping": "((str(key), _lookup_text(value)) for key, value in $target.items())",
     "collection of texts": '((f"$target[{index}]", text) for index, text in enumerate($target))',
-    "collection": '((f"$target[{index}]", lookup_text(item)) for index, item in enumerate($target))',
+    "collection": '((f"$target[{index}]", _lookup_text(item)) for index, item in enumerate($target))',
     "object": '[("$target", str($target))]',
 }
 
 _RANK = Template("""\
 # rank: weigh each word by how rare it is over all replies, and order the passages of all excerpts by it
-import json, math
+import json as _json, math as _math
 
-lookup_records = [json.loads(line) for reply in lookup_replies for line in reply.split("\\n") if line.startswith("{")]
-lookup_failed = [reply for reply in lookup_replies if reply.startswith("Error:")]
+_lookup_lines = [line for reply in _lookup_replies for line in reply.split("\\n")]
+_lookup_records = [_json.loads(line) for line in _lookup_lines if line.startswith("{")]
+_lookup_failed = [reply for reply in _lookup_replies if reply.startswith("Error:")]
 
-def lookup_ranked(records):
+def _lookup_ranked(records):
     searched, found = 0, {}
     for record in records:
         searched += record.get("searched", 0)
@@ -142,19 +143,19 @@ def lookup_ranked(records):
     passages = {}
     for record in records:
         if "score" in record:
-            rarity = {term: math.log(1 + (1 + searched / 40) / (1 + found.get(term, 0))) for term in record["terms"]}
+            rarity = {term: _math.log(1 + (1 + searched / 40) / (1 + found.get(term, 0))) for term in record["terms"]}
             score = record["points"] + sum(weight * rarity[term] for term, weight in record["terms"].items())
             place = record["where"], record["line"]
             if place not in passages or passages[place]["score"] < score:
                 passages[place] = {**record, "score": round(score, 2)}
     return sorted(passages.values(), key=lambda passage: -passage["score"])
 
-lookup_best = lookup_ranked(lookup_records)
-print(f"passages: {len(lookup_best)}; replies: {len(lookup_replies)}; failed: {len(lookup_failed)}")
-for lookup_passage in lookup_best[:$best]:
-    print(json.dumps(lookup_passage, ensure_ascii=False))
-for lookup_reply in lookup_failed[:1]:
-    print("first failure:", repr(lookup_reply[:300]))
+_lookup_best = _lookup_ranked(_lookup_records)
+print(f"passages: {len(_lookup_best)}; replies: {len(_lookup_replies)}; failed: {len(_lookup_failed)}")
+for _lookup_passage in _lookup_best[:$best]:
+    print(_json.dumps(_lookup_passage, ensure_ascii=False))
+for _lookup_reply in _lookup_failed[:1]:
+    print("first failure:", repr(_lookup_reply[:300]))
 """)
 
 
@@ -198,8 +199,8 @@ def fits_one_call(seen: Look) -> bool:
 def ask(target: str, question: str, seen: Look) -> str:
     """Return code that puts the question to a model over what ``target`` holds, in one call or in one per excerpt."""
     texts = Template(_TEXTS[seen.shape]).substitute(target=target)
-    parts = ["# ask: put the question to a model, excerpt by excerpt\nimport json\n"]
-    if "lookup_text(" in texts:
+    parts = ["# ask: put the question to a model, excerpt by excerpt\nimport json as _json\n"]
+    if "_lookup_text(" in texts:
         parts.append(_TEXT_OF)
     one_call = fits_one_call(seen)
     if not one_call:

@@ -16,7 +16,7 @@ from .question import read_question
 __all__ = ["Task", "find_task", "root_reply"]
 
 _LONG_QUESTION = 400  # characters; a longer one brings its own material
-_MANY = "lookup_context"  # what several variables are searched as
+_MANY = "_lookup_context"  # what several variables are searched as
 _STEP = re.compile(r"^# (look|ask|rank|answer|try):", re.MULTILINE)
 _LISTED = re.compile(r"^- `(\w+)`: (.*)$", re.MULTILINE)
 _ERROR = re.compile(r"^[\w.]*(?:Error|Exception|Interrupt|Exit)\b.*$", re.MULTILINE)
