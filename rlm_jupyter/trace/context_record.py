@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from rlm_jupyter.core.describe import describe
+from rlm_jupyter.core.describe import ValueSummary, describe
 
 from .digest import bytes_digest
 from .schema import ContextRecord
@@ -21,13 +21,15 @@ _BLOCK = 4_096
 _SAMPLES = 16
 
 
-def context_record(name: str, value: Any) -> ContextRecord:
+def context_record(name: str, value: Any, summary: ValueSummary | None = None) -> ContextRecord:
     """Return what the context is: type, size, preview, and a digest for strings, bytes, dicts, lists and tuples.
+
+    ``summary`` is its description where there is one already: an object's own ``__repr__`` may take its time.
 
     The digest of a large one is over its size and 16 sampled blocks, of a container over its length and 16 sampled
     items as their previews show them. Such a digest tells most changes, not all.
     """
-    summary = describe(value, 2 * PREVIEW_LIMIT)
+    summary = summary if summary is not None else describe(value, 2 * PREVIEW_LIMIT)
     digest, sampled = _digest(value)
     return ContextRecord(
         name=name,

@@ -1,13 +1,13 @@
-"""Names a text, or the cells of a notebook, by what they hold."""
+"""Names a text, or a notebook's cells, by what they hold."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["bytes_digest", "cells_digest", "text_digest"]
+__all__ = ["bytes_digest", "cell_digest", "cells_digest", "text_digest"]
 
 
 def bytes_digest(*parts: bytes | memoryview) -> str:
@@ -23,18 +23,19 @@ def text_digest(text: str) -> str:
     return bytes_digest(text.encode("utf-8", "surrogatepass"))
 
 
-def cells_digest(cells: Sequence[Mapping[str, Any]]) -> str:
-    """Return a digest over what the cells say: type, source, tags and outputs.
+def cell_digest(cell: Mapping[str, Any]) -> str:
+    """Return a digest over what the cell says: type, source, tags and outputs.
 
     What JupyterLab changes when it merely saves a notebook (more metadata, texts as lists of lines, 1.0 as 1, execution
     counts) leaves the digest as it is.
     """
-    meaning = [
-        [cell.get("cell_type"), _joined(cell.get("source", "")), _tags(cell), _outputs(cell)]
-        for cell in cells
-        if isinstance(cell, Mapping)
-    ]
+    meaning = [cell.get("cell_type"), _joined(cell.get("source", "")), _tags(cell), _outputs(cell)]
     return text_digest(json.dumps(meaning, sort_keys=True, default=str))
+
+
+def cells_digest(digests: Iterable[str]) -> str:
+    """Return the digest of the cells that have these digests, in this order."""
+    return text_digest("\n".join(digests))
 
 
 def _tags(cell: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from rlm_jupyter.core.observation import head_and_tail
 
+from .bounds import bounded
 from .context_record import PREVIEW_LIMIT
 from .digest import text_digest
 from .redaction import Redactor
@@ -55,7 +56,10 @@ _REFERENCES = frozenset({"kind", "digest", "prompt", "reply"})
 
 
 class Recorder:
-    """Records one run, with its children and sub-calls. Safe to use from any thread; costs are per event."""
+    """Records one run, with its children and sub-calls. Safe to use from any thread; costs are per event.
+
+    Of texts that are too long it keeps head and tail, once the secrets are out of them (``bounds``).
+    """
 
     def __init__(
         self, redactor: Redactor, sinks: Iterable[Sink] = (), *, clock: Callable[[], float] = time.time
@@ -70,7 +74,7 @@ class Recorder:
 
     def start(self, payload: _Start, parent_id: str | None = None) -> str:
         """Record that a span opens, and return its id."""
-        clean = self._redacted(payload)
+        clean = bounded(self._redacted(payload))
         with self._lock:
             span_id = f"s{len(self.trace.spans) + 1}"
             event = SpanStart(
@@ -86,7 +90,7 @@ class Recorder:
 
     def end(self, span_id: str, payload: _End, status: Status = "ok") -> None:
         """Record that a span closes."""
-        clean = self._redacted(payload)
+        clean = bounded(self._redacted(payload))
         with self._lock:
             event = SpanEnd(
                 run_id=self.run_id,

@@ -69,6 +69,13 @@ class Redactor:
             text = self._without_fragments(text)
         return text
 
+    def settled(self, text: str) -> str:
+        """Return of a text that is being written what no later text can turn into a known secret."""
+        end = len(text)
+        while (cut := min((_unfinished(text, end, needle) for needle, _ in self._needles), default=end)) < end:
+            end = cut  # which may be within another secret
+        return text[:end]
+
     def __repr__(self) -> str:
         """Say how many secrets are looked for, and none of them."""
         return f"<Redactor of {len(self._needles)} texts>"
@@ -181,6 +188,14 @@ def _base64_forms(raw: bytes) -> Iterator[str]:
             certain = encode(padded)[-(-8 * shift // 6) : 8 * len(padded) // 6].decode("ascii")
             if len(certain) >= _SHORTEST_ENCODED:
                 yield certain
+
+
+def _unfinished(text: str, end: int, needle: str) -> int:
+    """Return where the beginning of the needle stands with which the text ends: at ``end`` when with none."""
+    at = text.find(needle[0], max(0, end - len(needle) + 1), end)
+    while at >= 0 and not needle.startswith(text[at:end]):
+        at = text.find(needle[0], at + 1, end)
+    return at if at >= 0 else end
 
 
 def _without_head(text: str, needle: str, label: str) -> str:

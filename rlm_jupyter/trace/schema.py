@@ -102,10 +102,14 @@ class RunStart(_Record):
 
 
 class RunEnd(_Record):
-    """A recursive completion ends; ``answer`` is the partial one when the status is not ``ok``."""
+    """A recursive completion ends; ``answer`` is the partial one when the status is not ``ok``.
+
+    ``answer_size`` counts the characters of the whole when ``answer`` is an excerpt.
+    """
 
     kind: Literal["run"] = "run"
     answer: str | None = None
+    answer_size: int | None = None
     error: ErrorRecord | None = None
     changes: dict[str, list[str]] = Field(default_factory=dict)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import nbformat
 import pytest
 
+from rlm_jupyter.trace.artifacts.notebook import to_notebook
+from rlm_jupyter.trace.trace import Trace
 from rlm_jupyter.trace.writer import TraceNotebook, trace_path_for
 
 
@@ -35,6 +38,51 @@ def test_each_write_replaces_the_last(make_run: Callable[..., Any], tmp_path: Pa
     assert notebook.write([first, make_run("Second?").record()]) == notebook.path
     assert titles(notebook.path) == ["# First?", "# Second?"]
     assert [path.name for path in notebook.path.parent.iterdir()] == ["a.trace.ipynb"]  # nothing half-written is left
+
+
+def test_only_the_new_run_costs_anything(run: Any, tmp_path: Path) -> None:
+    notebook = TraceNotebook(tmp_path / "a.trace.ipynb")
+    traces: list[Trace] = []
+
+    def calls_of_next_write() -> int:
+        traces.append(run.record())
+        calls = 0
+
+        def count(frame: object, event: str, argument: object) -> None:
+            nonlocal calls
+            calls += event in ("call", "c_call")
+
+        sys.setprofile(count)
+        notebook.write(traces)
+        sys.setprofile(None)
+        return calls
+
+    calls = [calls_of_next_write() for _ in range(30)]
+    assert calls[-1] < 1.5 * calls[2]  # the first ones also import
+
+
+def test_the_file_holds_what_the_traces_tell_also_when_an_earlier_one_grew(run: Any, tmp_path: Path) -> None:
+    notebook = TraceNotebook(tmp_path / "a.trace.ipynb")
+    run.question = 'Is "ü" one\u2028line?\n    Yes.'
+    events = run.record().events
+    growing, other = Trace(events[:8]), run.record()
+    notebook.write([growing, other])
+    for event in events[8:]:
+        growing.add(event)
+    path = notebook.write([growing, other])
+    assert path is not None
+    expected = to_notebook([growing, other])
+    assert path.read_text(encoding="utf-8") == json.dumps(expected, indent=1, ensure_ascii=False) + "\n"
+    counts = [cell["execution_count"] for cell in expected["cells"] if cell["cell_type"] == "code"]
+    assert counts == [1, 2, 3, 4]
+
+
+def test_a_run_that_is_no_longer_in_memory_stays_in_the_file(make_run: Callable[..., Any], tmp_path: Path) -> None:
+    notebook = TraceNotebook(tmp_path / "a.trace.ipynb")
+    traces = [make_run(f"Number {number}?").record() for number in range(4)]
+    for number in range(4):
+        notebook.write(traces[max(0, number - 1) : number + 1])  # a bounded journal
+    assert titles(notebook.path) == [f"# Number {number}?" for number in range(4)]
 
 
 def test_an_earlier_session_is_kept_in_front(make_run: Callable[..., Any], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from rlm_jupyter.trace.schema import SCHEMA_VERSION
 from rlm_jupyter.trace.trace import Span, Trace
 
+from .excerpt import answer_excerpt, error_message, error_text
 from .facts import run_line, span_name, status_text, token_counts
 from .html_summary import html_summary
 from .inert import inert_markdown, plain_text, without_controls
@@ -20,7 +21,10 @@ _SPANS_SHOWN = 500
 
 
 def mimebundle(trace: Trace) -> dict[str, Any]:
-    """Return the run as ``text/plain``, ``text/markdown``, ``text/html`` and our own type."""
+    """Return the run as ``text/plain``, ``text/markdown``, ``text/html`` and our own type.
+
+    Each holds a long answer by its head and tail and says where the whole is.
+    """
     return {
         "text/plain": _plain(trace),
         "text/markdown": _markdown(trace),
@@ -32,11 +36,13 @@ def mimebundle(trace: Trace) -> dict[str, Any]:
 def run_json(trace: Trace) -> dict[str, Any]:
     """Return the run in short: question, answer, status, usage, and the tree of its first 500 spans.
 
+    ``answer_left_out`` is a sentence for below an answer that is an excerpt, and None below a whole one.
     Times are seconds since the epoch, cost is in US dollars; None means unknown.
     """
     run, outcome, root = trace.run, trace.outcome, trace.root
     sent, received = token_counts(trace.walk())
     usage = trace.usage
+    answer, left_out = answer_excerpt(trace)
     error = outcome.error if outcome is not None else None
     return {
         "version": SCHEMA_VERSION,
@@ -44,9 +50,10 @@ def run_json(trace: Trace) -> dict[str, Any]:
         "session_id": run.session_id,
         "turn": run.turn,
         "question": run.question,
-        "answer": trace.answer,
+        "answer": answer if trace.answer is not None else None,
+        "answer_left_out": left_out or None,
         "status": trace.status,
-        "error": {"name": error.name, "message": error.message} if error is not None else None,
+        "error": {"name": error.name, "message": error_message(error)} if error is not None else None,
         "model": run.model,
         "backend": run.backend,
         "environment": run.environment,
@@ -80,18 +87,20 @@ def _span(span: Span) -> dict[str, Any]:
 
 
 def _plain(trace: Trace) -> str:
-    answer = without_controls(trace.answer or "")
+    answer = without_controls("\n\n".join(filter(None, answer_excerpt(trace))))
     if trace.status == "ok":
         return answer
     error = trace.outcome.error if trace.outcome is not None else None
-    why = without_controls(f": {error.name}: {error.message}") if error is not None else ""
+    why = without_controls(f": {error_text(error)}") if error is not None else ""
     told = f"[{status_text(trace.status)}{why}]"
     return f"{answer}\n\n[partial answer] {told}" if answer else told
 
 
 def _markdown(trace: Trace) -> str:
-    parts = [inert_markdown(trace.answer)] if trace.answer else []
+    answer, left_out = answer_excerpt(trace)
+    parts = [inert_markdown(answer)] if answer else []
+    parts += [f"*{plain_text(left_out)}*"] if left_out else []
     error = trace.outcome.error if trace.outcome is not None else None
     if error is not None:
-        parts.append(f"**{status_text(trace.status)}**: {plain_text(f'{error.name}: {error.message}')}")
+        parts.append(f"**{status_text(trace.status)}**: {plain_text(error_text(error))}")
     return "\n\n".join([*parts, f"*{plain_text(run_line(trace))}*"])

@@ -22,6 +22,7 @@ __all__ = [
     "count_text",
     "error_of",
     "iteration_title",
+    "outcome_text",
     "prose_of",
     "reply_to",
     "run_line",
@@ -44,6 +45,14 @@ _STATUS: dict[Status | None, str] = {
 def status_text(status: Status | None) -> str:
     """Return how a run ended, in a word or a few."""
     return _STATUS[status]
+
+
+def outcome_text(trace: Trace) -> str:
+    """Return how the trace's run ended; an answer that was asked for when the iterations were used up is told apart."""
+    last = trace.iterations[-1].start.payload if trace.iterations else None
+    if trace.status == "ok" and isinstance(last, IterationStart) and last.closing:
+        return "out of iterations, answered with what it had"
+    return status_text(trace.status)
 
 
 def seconds_text(seconds: float | None) -> str:
@@ -94,7 +103,7 @@ def tokens_text(counts: tuple[int | None, int | None]) -> str:
 
 def run_line(trace: Trace) -> str:
     """Return the run in a line: status, model, iterations, sub-calls, tokens, cost, seconds."""
-    parts = [status_text(trace.status), trace.run.model, count_text(len(trace.iterations), "iteration")]
+    parts = [outcome_text(trace), trace.run.model, count_text(len(trace.iterations), "iteration")]
     parts.append(count_text(len(trace.subcalls), "sub-call"))
     parts.append(tokens_text(token_counts(trace.walk())))
     parts.append(f"cost {cost_text(trace.usage.total_cost)}")

@@ -12,6 +12,7 @@ from html import escape
 from rlm_jupyter.core.observation import head_and_tail
 from rlm_jupyter.trace.trace import Span, Trace
 
+from .excerpt import answer_excerpt, error_text
 from .facts import (
     code_of,
     count_text,
@@ -50,11 +51,14 @@ def html_summary(trace: Trace) -> str:
 
 
 def _parts(trace: Trace) -> Iterator[str]:
-    if trace.answer:
-        yield f'<div class="rlm-answer">{_rendered(trace.answer)}</div>'
+    answer, remark = answer_excerpt(trace)
+    if answer:
+        yield f'<div class="rlm-answer">{_rendered(answer)}</div>'
+    if remark:
+        yield f'<p style="{_FAINT}">{_text(remark)}</p>'
     error = trace.outcome.error if trace.outcome is not None else None
     if error is not None:
-        yield f'<p style="{_ERROR}"><b>{status_text(trace.status)}</b>: {_text(f"{error.name}: {error.message}")}</p>'
+        yield f'<p style="{_ERROR}"><b>{status_text(trace.status)}</b>: {_text(error_text(error))}</p>'
     yield f'<details><summary style="{_FAINT}">{_text(run_line(trace))}</summary>'
     yield '<div style="margin-left:1em">'
     for iteration in trace.iterations[:_ITERATIONS_SHOWN]:
@@ -88,7 +92,7 @@ def _iteration(trace: Trace, iteration: Span) -> Iterator[str]:
 def _error(span: Span) -> Iterator[str]:
     error = error_of(span)
     if error is not None:
-        yield f'<p style="{_ERROR}">{_text(f"{error.name}: {error.message}")}</p>'
+        yield f'<p style="{_ERROR}">{_text(error_text(error))}</p>'
 
 
 def _text(text: str) -> str:

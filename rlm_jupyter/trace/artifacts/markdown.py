@@ -11,6 +11,7 @@ from rlm_jupyter.core.observation import head_and_tail
 from rlm_jupyter.trace.schema import CodeEnd, RunEnd, RunStart, SubcallEnd, SubcallStart
 from rlm_jupyter.trace.trace import Span, Trace
 
+from .excerpt import excerpt
 from .facts import (
     code_of,
     error_of,
@@ -48,7 +49,8 @@ def render(*traces: Trace) -> None:
 
 def render_completion(completion: RLMChatCompletion) -> None:
     """Show a completion's answer and, below it, its trace; print them where there is no notebook."""
-    _show(f"{inert_markdown(completion.response)}\n")
+    answer, left_out = excerpt(completion.response)
+    _show("\n\n".join([inert_markdown(answer), *([f"*{plain_text(left_out)}*"] if left_out else [])]) + "\n")
     completion.render_trace()
 
 

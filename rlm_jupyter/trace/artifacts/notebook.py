@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
-from rlm_jupyter.trace.digest import cells_digest
+from rlm_jupyter.trace.digest import cell_digest, cells_digest
 from rlm_jupyter.trace.schema import SCHEMA_VERSION, CodeEnd, ContextRecord, IterationStart
 from rlm_jupyter.trace.trace import Span, Trace
 
@@ -17,6 +18,7 @@ from .facts import (
     count_text,
     error_of,
     iteration_title,
+    outcome_text,
     prose_of,
     reply_to,
     run_line,
@@ -29,46 +31,50 @@ from .inert import fenced, inert_markdown, plain_text
 from .markdown import child_run_markdown, subcalls_markdown
 from .outputs import notebook_outputs
 
-__all__ = ["RenderedRuns", "notebook_of", "to_notebook"]
+__all__ = ["Cell", "has_run", "notebook_of", "run_cells", "session_of", "to_notebook"]
 
 Cell: TypeAlias = dict[str, Any]
-
-RenderedRuns: TypeAlias = dict[str, tuple[int, list[Cell]]]
-"""By run: of how many events it was rendered, and its cells."""
+"""A cell in nbformat's shape."""
 
 _NO_ID_CHARACTER = re.compile(r"[^a-zA-Z0-9_-]")
 _ID_LENGTH = 64  # nbformat 4.5
 
 
-def to_notebook(traces: Sequence[Trace], rendered: RenderedRuns | None = None) -> dict[str, Any]:
+def to_notebook(traces: Sequence[Trace]) -> dict[str, Any]:
     """Return a notebook of the traces: title and answer, facts, and per iteration prose, code cells and sub-calls.
 
     Code cells hold the code and the outputs that were recorded; what child runs executed is shown as text, since it ran
-    in namespaces of their own. Traces that hold no run are left out. ``rendered`` keeps the cells of each run for the
-    next time, so that a run to which nothing was added is not rendered again.
+    in namespaces of their own. Traces that hold no run are left out.
     """
-    known = rendered if rendered is not None else {}
-    told = [trace for trace in traces if trace.root is not None and trace.root.kind == "run"]
-    for trace in told:
-        if trace.run_id not in known or known[trace.run_id][0] != len(trace.events):
-            known[trace.run_id] = len(trace.events), list(_cells(trace))
-    cells = [cell for trace in told for cell in known[trace.run_id][1]]
-    count = 0
-    for cell in cells:
-        if cell["cell_type"] == "code":
-            count += 1
-            _set_execution_count(cell, count)
-    session = told[0].run.session_id or told[0].run_id if told else ""
-    return notebook_of(cells, session, [trace.run_id for trace in told])
+    told = [trace for trace in traces if has_run(trace)]
+    numbers = itertools.count(1)
+    cells = [cell for trace in told for cell in _cells(trace, numbers)]
+    digest = cells_digest(cell_digest(cell) for cell in cells)
+    return notebook_of(cells, digest, session_of(told[0]) if told else "", [trace.run_id for trace in told])
 
 
-def notebook_of(cells: list[Cell], session_id: str, run_ids: Sequence[str]) -> dict[str, Any]:
-    """Return the cells as a notebook that says whose it is and, by a digest, what it held when it was written."""
+def run_cells(trace: Trace, first: int = 1) -> list[Cell]:
+    """Return the cells of one run; ``first`` is the execution count of its first code cell."""
+    return list(_cells(trace, itertools.count(first)))
+
+
+def has_run(trace: Trace) -> bool:
+    """Return whether the trace is of a run, and so has cells."""
+    return trace.root is not None and trace.root.kind == "run"
+
+
+def session_of(trace: Trace) -> str:
+    """Return the session that a notebook belongs to when this run is its first; a run alone is its own."""
+    return trace.run.session_id or trace.run_id
+
+
+def notebook_of(cells: list[Cell], digest: str, session_id: str, run_ids: Sequence[str]) -> dict[str, Any]:
+    """Return the cells as a notebook that says whose it is and, by the digest, what it held when it was written."""
     ours = {
         "schema_version": SCHEMA_VERSION,
         "session_id": session_id,
         "run_ids": list(run_ids),
-        "digest": cells_digest(cells),
+        "digest": digest,
     }
     metadata = {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -78,14 +84,14 @@ def notebook_of(cells: list[Cell], session_id: str, run_ids: Sequence[str]) -> d
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
-def _cells(trace: Trace) -> Iterator[Cell]:
+def _cells(trace: Trace, numbers: Iterator[int]) -> Iterator[Cell]:
     root = trace.root
     if root is None:
         return
     yield _markdown(trace, root, "title", ["rlm-title"], _title(trace))
     yield _markdown(trace, root, "metadata", ["rlm-metadata"], _facts(trace))
     for iteration in trace.iterations:
-        yield from _iteration(trace, iteration)
+        yield from _iteration(trace, iteration, numbers)
 
 
 def _title(trace: Trace) -> str:
@@ -109,7 +115,7 @@ def _title(trace: Trace) -> str:
 def _facts(trace: Trace) -> str:
     run, root = trace.run, trace.root
     rows = [("model", run.model), ("backend", run.backend), ("environment", run.environment)]
-    rows.append(("status", status_text(trace.status)))
+    rows.append(("status", outcome_text(trace)))
     if root is not None:
         rows += [("started", _time(root.start.started)), ("took", seconds_text(root.seconds))]
     iterations = f"{len(trace.iterations):,}, of at most {run.max_iterations:,}"
@@ -129,13 +135,13 @@ def _context(record: ContextRecord) -> str:
     return f"{record.type}{size}: {preview}"
 
 
-def _iteration(trace: Trace, iteration: Span) -> Iterator[Cell]:
+def _iteration(trace: Trace, iteration: Span, numbers: Iterator[int]) -> Iterator[Cell]:
     start = iteration.start.payload
     tag = f"iteration-{start.number}" if isinstance(start, IterationStart) else "iteration"
     blocks = [span for span in iteration.children if span.kind == "code"]
     yield _markdown(trace, iteration, "assistant", [tag, "role-assistant"], _prose(trace, iteration, blocks))
     for block in blocks:
-        yield _code(trace, block, [tag, "role-code"])
+        yield _code(trace, block, [tag, "role-code"], next(numbers))
         calls = [span for span in block.children if span.kind == "subcall"]
         children = [span for span in block.children if span.kind == "run"]
         if calls:
@@ -167,12 +173,12 @@ def _folded(trace: Trace, calls: Sequence[Span]) -> str:
     return f"{summary}\n\n{subcalls_markdown(trace, calls)}\n\n</details>"
 
 
-def _code(trace: Trace, block: Span, tags: list[str]) -> Cell:
+def _code(trace: Trace, block: Span, tags: list[str], number: int) -> Cell:
     cell = _markdown(trace, block, "code", tags, code_of(block))
     end = block.end.payload if block.end is not None else None
     if isinstance(end, CodeEnd) and end.notes:
         cell["metadata"]["rlm_jupyter"]["notes"] = list(end.notes)
-    return {**cell, "cell_type": "code", "execution_count": None, "outputs": notebook_outputs(block)}
+    return {**cell, "cell_type": "code", "execution_count": number, "outputs": notebook_outputs(block, number)}
 
 
 def _markdown(trace: Trace, span: Span, role: str, tags: list[str], source: str) -> Cell:
@@ -188,13 +194,6 @@ def _markdown(trace: Trace, span: Span, role: str, tags: list[str], source: str)
 def _cell_id(run_id: str, span_id: str, role: str) -> str:
     tail = _NO_ID_CHARACTER.sub("-", f"-{span_id}-{role}")[-(_ID_LENGTH // 2) :]
     return _NO_ID_CHARACTER.sub("-", run_id)[: _ID_LENGTH - len(tail)] + tail
-
-
-def _set_execution_count(cell: Cell, count: int) -> None:
-    cell["execution_count"] = count
-    for output in cell["outputs"]:
-        if output["output_type"] == "execute_result":
-            output["execution_count"] = count
 
 
 def _time(seconds: float) -> str:

@@ -67,3 +67,36 @@ def test_html_needs_nothing_from_elsewhere_and_brings_no_colour_that_hides_text(
     assert not any(word in html for word in ("<script", "<style", "<link", "src=", "http"))
     assert "#fff" not in html
     assert "color:inherit" in html
+
+
+def test_a_huge_answer_is_shown_in_part_and_the_reader_told_where_the_whole_is(run: Any) -> None:
+    run.answer = "It begins. " + "x" * 20_000_000 + " It ends."
+    bundle = run.record().mimebundle()
+    assert len(json.dumps(bundle)) < 150_000
+    told = "Shown are 20,000 of 20,000,020 characters. The result has them all: result.response"
+    view = bundle[RUN_MIME_TYPE]
+    assert view["answer_left_out"] == told
+    assert bundle["text/plain"].endswith(f"\n\n{told}")
+    assert f"\n\n*{told}*\n\n" in bundle["text/markdown"]
+    assert f">{told}</p>" in bundle["text/html"]
+    for form in (bundle["text/plain"], bundle["text/markdown"], bundle["text/html"], view["answer"]):
+        assert "It begins. xxx" in form
+        assert "xxx It ends." in form
+        assert "[... 19,980,020 characters left out ...]" in form.replace("\\", "")
+
+
+def test_a_huge_partial_answer_is_with_the_error(run: Any) -> None:
+    run.answer, run.status = "x" * 30_000, "limit"
+    run.error = ErrorRecord(name="BudgetExceededError", message="The budget is spent. " + "y" * 50_000)
+    bundle = run.record().mimebundle()
+    assert len(json.dumps(bundle)) < 150_000
+    assert "Shown are 20,000 of 30,000 characters. The exception has them all" in bundle["text/plain"]
+    assert "BudgetExceededError: The budget is spent." in bundle["text/plain"]
+
+
+def test_an_answer_of_ordinary_length_is_shown_whole(run: Any) -> None:
+    run.answer = "x" * 20_000
+    bundle = run.record().mimebundle()
+    assert bundle["text/plain"] == run.answer
+    assert bundle[RUN_MIME_TYPE]["answer"] == run.answer
+    assert bundle[RUN_MIME_TYPE]["answer_left_out"] is None

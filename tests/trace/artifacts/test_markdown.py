@@ -68,6 +68,15 @@ def test_without_a_notebook_it_is_printed(run: Any, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == "The **answer**.\n" + trace.to_markdown()
 
 
+def test_a_huge_answer_is_printed_in_part(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    run.answer = "x" * 20_000_000
+    trace = run.record()
+    render_completion(RLMChatCompletion("gpt-test", "q", run.answer, trace.usage, 1.0, trace=trace))
+    printed = capsys.readouterr().out
+    assert len(printed) < 150_000
+    assert "Shown are 20,000 of 20,000,000 characters. The result has them all: result.response" in printed
+
+
 def test_in_a_notebook_it_is_displayed() -> None:
     with LiveKernel(extension=False) as kernel:
         executed = kernel.ok(SHOW_A_TRACE)
