@@ -8,7 +8,7 @@ from typing import Any
 from rlm_jupyter.core.protocols import Environment
 from rlm_jupyter.core.results import REPLResult
 
-__all__ = ["Echo", "run_blocks"]
+__all__ = ["Echo", "arun_blocks", "run_blocks"]
 
 
 class Echo:
@@ -31,3 +31,9 @@ def run_blocks(environment: Environment, *blocks: str) -> list[REPLResult]:
     """Run the blocks in one run of their own."""
     with environment.running(Echo()):
         return [environment.execute_code(block) for block in blocks]
+
+
+async def arun_blocks(environment: Environment, *blocks: str) -> list[REPLResult]:
+    """Run the blocks in one run of their own, awaiting on the running event loop."""
+    with environment.running(Echo()):
+        return [await environment.aexecute_code(block) for block in blocks]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rlm_jupyter.core.errors import ConfigurationError
@@ -17,22 +17,34 @@ GROUP = "rlm_jupyter.environments"
 
 
 def check_environment(name: str, arguments: Mapping[str, Any], *, persistent: bool) -> None:
-    """Raise ``ConfigurationError`` for a name or an argument that there is not, before anything is made."""
+    """Raise ``ConfigurationError`` for a name or arguments that cannot be used, before anything is made.
+
+    An environment that has a static method ``check(arguments)`` is asked, too.
+    """
     kind = load_plugin(GROUP, name)
     parameters = [each for each in inspect.signature(kind).parameters if each not in ("context_payload", "shell")]
     unknown = sorted(arguments.keys() - set(parameters))
     if unknown:
         msg = f"Environment {name!r} does not take {', '.join(unknown)}. It takes: {', '.join(parameters)}."
         raise ConfigurationError(msg)
+    check: Callable[[Mapping[str, Any]], None] | None = getattr(kind, "check", None)
+    if check is not None:
+        check(arguments)
     if persistent and not all(hasattr(kind, method) for method in _persistence_methods()):
         msg = f"Persistent REPLs are currently not supported for environment: {name}"
         raise ConfigurationError(msg)
 
 
 def get_environment(name: str, arguments: Mapping[str, Any]) -> Environment:
-    """Return a new environment. Raises ``ConfigurationError`` for a name or an argument that there is not."""
+    """Return a new environment. Raises ``ConfigurationError`` for a name or arguments that cannot be used.
+
+    ``persistent`` is told to those environments that want to know it.
+    """
+    kind = load_plugin(GROUP, name)
+    if "persistent" not in inspect.signature(kind).parameters:
+        arguments = {key: value for key, value in arguments.items() if key != "persistent"}
     check_environment(name, arguments, persistent=False)
-    environment: Environment = load_plugin(GROUP, name)(**arguments)
+    environment: Environment = kind(**arguments)
     return environment
 
 

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import ast
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from rlm_jupyter.core.describe import describe
+
+from .figures import own_figures, show
+from .mime_data import TEXT_LIMIT
+from .own_state import OwnState
+from .shell_history import own_history
+from .shell_namespace import working_in
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["Dialect", "IPythonDialect", "PlainPython"]
+__all__ = ["Dialect", "IPythonDialect", "PlainPython", "Step"]
 
-_REPR_LIMIT = 1_000_000
+Step: TypeAlias = Callable[[], AbstractContextManager[None]]
+"""What stands around the running of code, and not around its waiting."""
+
+_REPR_LIMIT = TEXT_LIMIT // 4  # of the value: a character may take ten in its repr
 
 
 class Dialect(Protocol):
@@ -30,9 +38,8 @@ class Dialect(Protocol):
     def format(self, value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the value's display by MIME type, and its metadata."""
 
-    @contextmanager
-    def cell(self, namespace: dict[str, Any], *, transformed: bool) -> Iterator[None]:
-        """Stand around the running of one cell."""
+    def cell(self, namespace: dict[str, Any]) -> AbstractContextManager[Step]:
+        """Stand around one cell, and say what stands around each of its steps: from one ``await`` to the next."""
 
 
 class PlainPython:
@@ -52,10 +59,9 @@ class PlainPython:
             return {"text/plain": f"{value[:_REPR_LIMIT]!r}... ({describe(value, 0)})"}, {}
         return {"text/plain": repr(value)}, {}
 
-    @contextmanager
-    def cell(self, namespace: dict[str, Any], *, transformed: bool) -> Iterator[None]:
+    def cell(self, namespace: dict[str, Any]) -> AbstractContextManager[Step]:
         """Do nothing around a cell."""
-        yield
+        return nullcontext(nullcontext)
 
 
 class IPythonDialect:
@@ -87,48 +93,25 @@ class IPythonDialect:
         return dict(data), dict(metadata)
 
     @contextmanager
-    def cell(self, namespace: dict[str, Any], *, transformed: bool) -> Iterator[None]:
-        """Point magics at the cell's own namespace, and show the figures that it drew in its own output."""
-        user_ns = self._shell.user_ns
-        swapped = transformed and namespace is not user_ns
-        if swapped:
-            self._shell.user_ns = namespace
-        try:
-            with self._shell.builtin_trap, _own_figures():
+    def cell(self, namespace: dict[str, Any]) -> Iterator[Step]:
+        """Let magics work in the cell's own namespace, and show the figures that it drew in its own output.
+
+        The user's figures, and the user's history where the namespace is the user's, are laid aside in each step.
+        """
+        figures = own_figures()
+        states: list[OwnState[Any]] = [figures]
+        if namespace is self._shell.user_ns:
+            states.append(own_history(namespace))
+
+        @contextmanager
+        def step() -> Iterator[None]:
+            with ExitStack() as stack:
+                for state in states:
+                    stack.enter_context(state.in_place())
                 yield
-        finally:
-            if swapped:
-                self._shell.user_ns = user_ns
 
-
-@contextmanager
-def _own_figures() -> Iterator[None]:
-    """Lay the user's open figures aside for a cell; show and close those that it drew, also when it failed.
-
-    The inline backend would show them at the end of the user's cell, in it, and ``plt.show()`` would take the user's.
-    """
-    figures = _inline_figures()
-    users = dict(figures)
-    aside = figures
-    aside.clear()
-    try:
-        yield
-    finally:
-        figures = _inline_figures()  # the cell may have been the first to draw
-        drawn = [manager.canvas.figure for manager in figures.values()]
-        figures.clear()
-        aside.update(users)
-        if drawn:
-            from IPython.display import display
-
-            display(*drawn)
-
-
-def _inline_figures() -> dict[int, Any]:
-    """Return pyplot's open figures by number, where the inline backend shows them: the very dict, to change."""
-    helpers = sys.modules.get("matplotlib._pylab_helpers")
-    inline = sys.modules.get("matplotlib_inline.backend_inline")
-    if helpers is None or inline is None or "inline" not in sys.modules["matplotlib"].get_backend():
-        return {}
-    figures: dict[int, Any] = helpers.Gcf.figs
-    return figures
+        with working_in(self._shell, namespace), self._shell.builtin_trap:
+            try:
+                yield step
+            finally:
+                show(figures.own)

@@ -11,19 +11,22 @@ import itertools
 import linecache
 import time
 import tokenize
-from collections.abc import Coroutine, Generator
-from contextlib import nullcontext
+import warnings
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from types import CodeType
-from typing import Any, TypeAlias
+from types import CodeType, coroutine
+from typing import Any
 
 from rlm_jupyter.core.results import CellError
 from rlm_jupyter.core.scope import CELL_FILE_PREFIX
 
-from .capture import Sink, capture
-from .dialect import Dialect, PlainPython
+from .capture import capture
+from .dialect import Dialect, PlainPython, Step
 from .private_loop import PrivateLoop
+from .sink import Sink
+from .streams import own_streams
 from .traceback_text import traceback_text
 
 __all__ = ["Executed", "Executor"]
@@ -33,8 +36,6 @@ for _name in __future__.all_feature_names:
     _FUTURE_FLAGS |= getattr(__future__, _name).compiler_flag
 
 _executors = itertools.count(1)
-
-_Coroutine: TypeAlias = Coroutine[Any, Any, Any]
 
 
 class _EndOfIteration(Exception):
@@ -55,6 +56,14 @@ class Executed:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Awaited:
+    """What a cell awaits, and what stands around each step of it."""
+
+    coroutine: Coroutine[Any, Any, Any]
+    step: Step
+
+
 class Executor:
     """Runs cells in one namespace, one after another. Nothing that a cell raises leaves it."""
 
@@ -64,6 +73,7 @@ class Executor:
         self._number = next(_executors)
         self._cells = itertools.count(1)
         self._future_flags = 0
+        self._sources: list[str] = []
         self._sink = Sink()  # one for all cells: a thread that outlives its cell prints into the next one's output
         self._loop = PrivateLoop(partial(self._sink.write, "stderr"))
 
@@ -71,14 +81,15 @@ class Executor:
         """Run a cell, its top-level ``await`` on an event loop of this executor's own."""
         steps = self._steps(code, own_loop=True)
         try:
-            coroutine = next(steps)
+            awaited = next(steps)
             while True:
                 try:
-                    value = self._loop.run(coroutine)
+                    with awaited.step():  # nobody else's code runs on this thread meanwhile
+                        value = self._loop.run(awaited.coroutine)
                 except BaseException as error:  # noqa: BLE001 - it belongs to the cell, which gets it where it awaited
-                    coroutine = steps.throw(error)
+                    awaited = steps.throw(error)
                 else:
-                    coroutine = steps.send(value)
+                    awaited = steps.send(value)
         except StopIteration as stop:
             executed: Executed = stop.value
             return executed
@@ -87,23 +98,36 @@ class Executor:
         """Run a cell, its top-level ``await`` on the running event loop."""
         steps = self._steps(code, own_loop=False)
         try:
-            coroutine = next(steps)
+            awaited = next(steps)
             while True:
                 try:
-                    value = await coroutine
+                    value = await _in_steps(awaited)
                 except BaseException as error:  # noqa: BLE001 - it belongs to the cell, which gets it where it awaited
-                    coroutine = steps.throw(error)
+                    awaited = steps.throw(error)
                 else:
-                    coroutine = steps.send(value)
+                    awaited = steps.send(value)
         except StopIteration as stop:
             executed: Executed = stop.value
             return executed
 
-    def close(self) -> None:
-        """Cancel what cells left running on the private event loop, and close it."""
-        self._loop.close()
+    def close(self, *, keep_sources: bool = False) -> None:
+        """Cancel what cells left running on the private event loop, and close it.
 
-    def _steps(self, code: str, *, own_loop: bool) -> Generator[_Coroutine, Any, Executed]:
+        Warns of code that could not be cancelled. The cells' source lines are given up, unless functions of theirs live
+        on elsewhere and may be asked for them.
+        """
+        with capture(self._sink):  # what it still has to say is nothing for the user's cell
+            left = self._loop.close()
+        self._sink.take()
+        if left:
+            msg = f"Model code left running what cannot be cancelled: {', '.join(left)}. It was dropped where it stood."
+            warnings.warn(msg, RuntimeWarning, stacklevel=3)
+        sources, self._sources = self._sources, []
+        if not keep_sources:
+            for filename in sources:
+                linecache.cache.pop(filename, None)
+
+    def _steps(self, code: str, *, own_loop: bool) -> Generator[_Awaited, Any, Executed]:
         """Run the cell, yielding what it awaits; ``own_loop`` tells that it is awaited on the private loop."""
         filename = f"{CELL_FILE_PREFIX}{self._number} cell {next(self._cells)}>"
         began = time.perf_counter()
@@ -118,21 +142,30 @@ class Executor:
                 interrupt = raised if _interrupts(raised, own_loop=own_loop) else None
         return Executed(self._sink.take(), error, interrupt, time.perf_counter() - began)
 
-    def _run_nodes(self, code: str, filename: str, *, own_loop: bool) -> Generator[_Coroutine, Any, None]:
+    def _run_nodes(self, code: str, filename: str, *, own_loop: bool) -> Generator[_Awaited, Any, None]:
         source = self._dialect.transform(code)
         # With no modification time, linecache keeps the entry for as long as the process lives.
         linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-        with self._dialect.cell(self.namespace, transformed=source.rstrip() != code.rstrip()):
+        self._sources.append(filename)
+        streams = own_streams()
+        with self._dialect.cell(self.namespace) as dialect_step:
+
+            @contextmanager
+            def step() -> Iterator[None]:
+                with streams.in_place(), dialect_step():
+                    yield
+
             tree = self._dialect.transform_tree(ast.parse(source, filename))
             last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
             body = self._compile(tree, filename, "exec")
             shown = self._compile(ast.Expression(last.value), filename, "eval") if isinstance(last, ast.Expr) else None
             awaits = any(each.co_flags & inspect.CO_COROUTINE for each in (body, shown) if each is not None)
             with self._loop.entered(awaits=awaits) if own_loop else nullcontext():
-                yield from self._evaluate(body)
-                value = None if shown is None else (yield from self._evaluate(shown))
+                yield from self._evaluate(body, step)
+                value = None if shown is None else (yield from self._evaluate(shown, step))
                 if value is not None and not _ends_in_semicolon(source):
-                    self._sink.result(*self._dialect.format(value))
+                    with step():
+                        self._sink.result(*self._dialect.format(value))
 
     def _compile(self, node: ast.Module | ast.Expression, filename: str, mode: str) -> CodeType:
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | self._future_flags
@@ -140,14 +173,34 @@ class Executor:
         self._future_flags |= compiled.co_flags & _FUTURE_FLAGS
         return compiled
 
-    def _evaluate(self, compiled: CodeType) -> Generator[_Coroutine, Any, Any]:
-        try:
-            value = eval(compiled, self.namespace)  # noqa: S307 - running model code is what this is for
-        except StopIteration as raised:
-            raise _EndOfIteration(raised) from None
+    def _evaluate(self, compiled: CodeType, step: Step) -> Generator[_Awaited, Any, Any]:
+        with step():
+            try:
+                value = eval(compiled, self.namespace)  # noqa: S307 - running model code is what this is for
+            except StopIteration as raised:
+                raise _EndOfIteration(raised) from None
         if compiled.co_flags & inspect.CO_COROUTINE:
-            value = yield value
+            value = yield _Awaited(value, step)
         return value
+
+
+@coroutine
+def _in_steps(awaited: _Awaited) -> Generator[Any, Any, Any]:
+    """Await the coroutine, with what is the cell's own in place only while it runs.
+
+    While it waits, others run on the same event loop: other cells, the user's next one.
+    """
+    advance: Callable[[], Any] = partial(awaited.coroutine.send, None)
+    while True:
+        with awaited.step():
+            try:
+                waits_for = advance()
+            except StopIteration as stop:
+                return stop.value
+        try:
+            advance = partial(awaited.coroutine.send, (yield waits_for))
+        except BaseException as error:  # noqa: BLE001 - it belongs to what is awaited
+            advance = partial(awaited.coroutine.throw, error)
 
 
 def _message(raised: BaseException) -> str:

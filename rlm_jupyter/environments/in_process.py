@@ -36,12 +36,11 @@ class InProcessEnvironment:
         dialect: Dialect,
         *,
         custom_tools: Mapping[str, Any] | None = None,
-        persistent: bool = False,
     ) -> None:
-        self.persistent = persistent
         self._namespace = namespace
         self._executor = Executor(namespace, dialect)
         self._tools = _checked(custom_tools or {})
+        self._gives_functions = False
         self._numbers = threading.Lock()
         self._contexts: dict[int, Any] = {}
         self._histories: dict[int, list[dict[str, Any]]] = {}
@@ -49,11 +48,17 @@ class InProcessEnvironment:
         self._overlay = Overlay(namespace)
         self._answer = Answer(namespace)
 
+    @staticmethod
+    def check(arguments: Mapping[str, Any]) -> None:
+        """Raise ``ConfigurationError`` for arguments of the constructor that cannot be used, making nothing."""
+        _checked(arguments.get("custom_tools") or {})
+
     def guide(self) -> str:
         """Return what the system prompt says of this environment."""
         return (
             "This REPL is plain Python: the value of a block's last expression is shown, top-level `await` works, "
-            "`%magics` and `!shell` do not."
+            "`%magics` and `!shell` do not. What another program prints is not seen: call "
+            "`subprocess.run(..., capture_output=True, text=True)` and look at its `stdout`."
         )
 
     def variables(self) -> dict[str, Any]:
@@ -92,8 +97,8 @@ class InProcessEnvironment:
         return len(self._histories)
 
     def offer(self, names: Mapping[str, Any]) -> None:
-        """Add names to the scaffold of the runs to come (``session_context_0``, ...)."""
-        self._extra.update(names)
+        """Make these the names that the scaffold of the runs to come has besides (``session_context_0``, ...)."""
+        self._extra = dict(names)
 
     def contexts(self) -> dict[str, Any]:
         """Return the contexts and histories that there are, by name."""
@@ -110,6 +115,7 @@ class InProcessEnvironment:
             yield
         finally:
             self._overlay.lift()
+            self._answer.settle()
 
     def execute_code(self, code: str) -> REPLResult:
         """Run one code block. An exception in it is in the result; only an interrupt is raised."""
@@ -128,9 +134,12 @@ class InProcessEnvironment:
         return NamespaceChanges()
 
     def cleanup(self) -> None:
-        """Give everything back. May be called twice."""
+        """Give everything back, contexts and histories too. May be called twice."""
         self._overlay.lift()
-        self._executor.close()
+        self._executor.close(keep_sources=self._gives_functions)
+        self._contexts.clear()
+        self._histories.clear()
+        self._extra = {}
 
     def _scaffold(self, queries: Queries) -> dict[str, Any]:
         names = {**self._tools, **self._extra, **self.contexts()}

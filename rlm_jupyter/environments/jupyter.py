@@ -6,7 +6,6 @@ Three ways to share, besides none: names that the model bound are handed out (mo
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
@@ -16,19 +15,15 @@ from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.protocols import Queries
 from rlm_jupyter.core.results import NamespaceChanges, REPLResult
 
-from .capture import is_captured
 from .changes import Snapshot
 from .dialect import IPythonDialect
 from .in_process import InProcessEnvironment
+from .occupancy import at_work
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = ["JupyterREPL"]
-
-_HISTORY = ("In", "Out", "_", "__", "___", "_dh", "_i", "_ih", "_ii", "_iii", "_oh")
-
-_user_ns_lock = threading.Lock()
 
 
 class JupyterREPL(InProcessEnvironment):
@@ -49,7 +44,6 @@ class JupyterREPL(InProcessEnvironment):
         sync_to_user_ns: bool = False,
         sync_vars: Sequence[str] | None = None,
         custom_tools: Mapping[str, Any] | None = None,
-        persistent: bool = False,
         shell: InteractiveShell | None = None,
     ) -> None:
         self._shell = shell if shell is not None else _live_shell()
@@ -58,12 +52,19 @@ class JupyterREPL(InProcessEnvironment):
         self._sync_from, self._sync_to = sync_from_user_ns, sync_to_user_ns
         self.shares_user_ns = sync_from_user_ns and sync_to_user_ns and sync_vars is None
         namespace = self._user_ns if self.shares_user_ns else {"__name__": "__main__"}
-        super().__init__(namespace, IPythonDialect(self._shell), custom_tools=custom_tools, persistent=persistent)
+        super().__init__(namespace, IPythonDialect(self._shell), custom_tools=custom_tools)
         self._handed_in: dict[str, Any] = {}
         self._handed_out: dict[str, Any] = {}
-        self._before = Snapshot({})
+        self._gives_functions = sync_to_user_ns
+        self._changes = NamespaceChanges()
         if context_payload is not None:
             self.load_context(context_payload)
+
+    @staticmethod
+    def check(arguments: Mapping[str, Any]) -> None:
+        """Raise ``ConfigurationError`` for arguments of the constructor that cannot be used, making nothing."""
+        InProcessEnvironment.check(arguments)
+        _checked_names(arguments.get("sync_vars"), sync_from=bool(arguments.get("sync_from_user_ns")))
 
     def guide(self) -> str:
         """Return what the system prompt says of this environment."""
@@ -76,7 +77,8 @@ class JupyterREPL(InProcessEnvironment):
         return (
             f"This REPL is a Jupyter kernel: {place}. A block behaves as a notebook cell does: the value of its last "
             "expression is shown (no print needed), tables and figures are kept with the answer and described to you, "
-            "top-level `await`, `%magics` and `!shell` work, and what was assigned before an exception is kept."
+            "top-level `await`, `%magics` and `!shell` work, and what was assigned before an exception is kept. What "
+            "another program prints you see of `!command` only; call `subprocess.run` with `capture_output=True`."
         )
 
     def variables(self) -> dict[str, Any]:
@@ -90,53 +92,51 @@ class JupyterREPL(InProcessEnvironment):
 
     @contextmanager
     def running(self, queries: Queries) -> Iterator[None]:
-        """Lay out the scaffold for the length of a run, and put everything back after it, however it ends."""
-        with self._alone_in_user_ns():
-            self._before = Snapshot(self._user_ns, ignored=self._shell.user_ns_hidden)
-            self._hand_in()
-            with super().running(queries):
-                yield
+        """Lay out the scaffold for the length of a run, and put everything back after it, however it ends.
+
+        Raises ``ConfigurationError`` in a thread where the kernel runs no cells, and while another run is in the way.
+        """
+        with at_work(shares_user_ns=self.shares_user_ns):
+            self._changes = NamespaceChanges()
+            before = self._snapshot()
+            try:
+                self._hand_in()
+                with super().running(queries):
+                    yield
+            finally:
+                self._forget_handed_in()
+                if before is not None:
+                    self._changes = before.changes(self._user_ns)
 
     def execute_code(self, code: str) -> REPLResult:
         """Run one code block. An exception in it is in the result; only an interrupt is raised."""
-        with self._around_cell():
+        try:
             return super().execute_code(code)
+        finally:
+            self._hand_out()
 
     async def aexecute_code(self, code: str) -> REPLResult:
         """Run one code block, awaiting its top-level ``await`` on the running event loop."""
-        with self._around_cell():
+        try:
             return await super().aexecute_code(code)
+        finally:
+            self._hand_out()
 
     def changes(self) -> NamespaceChanges:
         """Return what the last run changed in the notebook."""
-        return self._before.changes(self._user_ns)
+        return self._changes
 
-    @contextmanager
-    def _alone_in_user_ns(self) -> Iterator[None]:
-        """Refuse a second run in the user's namespace: names laid over twice would not come off in order.
+    def cleanup(self) -> None:
+        """Give everything back, contexts and histories too. May be called twice."""
+        super().cleanup()
+        self._handed_out = {}
 
-        A run that model code starts itself ends before the code goes on, and is let in.
-        """
-        if not self.shares_user_ns or is_captured():
-            yield
-            return
-        if not _user_ns_lock.acquire(blocking=False):
-            msg = "Another run is working in the notebook's namespace: wait for it, or share less with this one."
-            raise ConfigurationError(msg)
-        try:
-            yield
-        finally:
-            _user_ns_lock.release()
-
-    @contextmanager
-    def _around_cell(self) -> Iterator[None]:
-        """Hand out what the cell bound, and keep IPython's history: code that says ``for _ in ...`` would end it."""
-        history = {name: self._user_ns[name] for name in _HISTORY if name in self._user_ns}
-        try:
-            yield
-        finally:
-            self._user_ns.update(history)
-            self._hand_out()
+    def _snapshot(self) -> Snapshot | None:
+        """Return the notebook's names as they are now, or None where nothing of the model's can reach them."""
+        if not (self._sync_from or self._sync_to):
+            return None
+        looked_into = self._sync_vars if self._sync_from else ()
+        return Snapshot(self._user_ns, ignored=self._shell.user_ns_hidden, looked_into=looked_into)
 
     def _hand_in(self) -> None:
         """Bind the user's variables in the private namespace: the same objects under the same names."""
@@ -151,11 +151,20 @@ class JupyterREPL(InProcessEnvironment):
             if missing:
                 msg = f"sync_vars names what the notebook does not define: {', '.join(missing)}. Define it first."
                 raise ConfigurationError(msg)
-        for name in self._handed_in.keys() - set(names):
-            if self._namespace.get(name) is self._handed_in[name]:
-                del self._namespace[name]
         self._handed_in = {name: self._user_ns[name] for name in names}
         self._namespace.update(self._handed_in)
+
+    def _forget_handed_in(self) -> None:
+        """Let go of the user's values: they may be large, and the user may want them gone.
+
+        Functions that were handed out go on finding theirs in the private namespace, where they look for them.
+        """
+        handed_in, self._handed_in = self._handed_in, {}
+        if self._sync_to:
+            return
+        for name, value in handed_in.items():
+            if self._namespace.get(name, self) is value:
+                del self._namespace[name]
 
     def _hand_out(self) -> None:
         """Bind in the notebook what the model bound, and take back what it deleted again."""

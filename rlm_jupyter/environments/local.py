@@ -19,13 +19,7 @@ class LocalREPL(InProcessEnvironment):
 
     name = "local"
 
-    def __init__(
-        self,
-        context_payload: Any = None,
-        *,
-        custom_tools: Mapping[str, Any] | None = None,
-        persistent: bool = False,
-    ) -> None:
-        super().__init__({"__name__": "__main__"}, PlainPython(), custom_tools=custom_tools, persistent=persistent)
+    def __init__(self, context_payload: Any = None, *, custom_tools: Mapping[str, Any] | None = None) -> None:
+        super().__init__({"__name__": "__main__"}, PlainPython(), custom_tools=custom_tools)
         if context_payload is not None:
             self.load_context(context_payload)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from .traceback_text import traceback_text
 
 __all__ = ["PrivateLoop"]
+
+_PATIENCE = 1.0  # seconds that cancelled tasks have to clean up
 
 
 class PrivateLoop:
@@ -36,7 +38,7 @@ class PrivateLoop:
                 # When they come between the task's end and the stop that it asked for, that would stop the next run.
                 loop.stop()
                 loop.run_forever()
-                loop.run_until_complete(_settled([task]))
+                loop.run_until_complete(_settled([task]))  # or it goes on when something next awaits
                 raise
 
     @contextmanager
@@ -56,18 +58,25 @@ class PrivateLoop:
             finally:
                 asyncio._set_running_loop(None)
 
-    def close(self) -> None:
-        """Cancel what is left on the loop and close it. May be called twice."""
+    def close(self) -> list[str]:
+        """Cancel what is left on the loop and close it. May be called twice.
+
+        Returns the names of what took no cancellation, which is waited for no longer than a second or two and then
+        dropped where it stands.
+        """
         loop, self._loop = self._loop, None
         if loop is None:
-            return
+            return []
         with _no_running_loop():
             left = asyncio.all_tasks(loop)
             for task in left:
                 task.cancel()
             loop.run_until_complete(_settled(left))
-            loop.run_until_complete(loop.shutdown_asyncgens())
+            generators = loop.create_task(loop.shutdown_asyncgens())
+            loop.run_until_complete(_settled([generators]))
             loop.close()
+        stubborn = {getattr(task.get_coro(), "__qualname__", "a task") for task in left if not task.done()}
+        return sorted(stubborn if generators.done() else {*stubborn, "an asynchronous generator"})
 
     def _opened(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -82,8 +91,13 @@ class PrivateLoop:
             self._report(f"{context['message']}\n{traceback_text(error) if error is not None else ''}")
 
 
-async def _settled(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    await asyncio.gather(*tasks, return_exceptions=True)
+async def _settled(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Wait for the end of the tasks, and not for ever: one that catches its cancellation may never end."""
+    if tasks:
+        done, _ = await asyncio.wait(tasks, timeout=_PATIENCE)
+        for task in done:
+            if not task.cancelled():
+                task.exception()  # looked at, so that asyncio does not tell of it
 
 
 @contextmanager

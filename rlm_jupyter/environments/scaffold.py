@@ -72,6 +72,10 @@ class Answer:
         except Exception as error:  # noqa: BLE001 - the model may answer with any object
             return f"<{type(content).__qualname__}; its text form raised {type(error).__name__}>"
 
+    def settle(self) -> None:
+        """Keep the content as text only, once the run is over: the object is the user's, who may want it gone."""
+        self.entry = {"content": self.so_far() or "", "ready": bool(self.entry.get("ready"))}
+
     def ready(self) -> str | None:
         """Return the content once it is declared ready."""
         return self.so_far() if self.entry.get("ready") else None

@@ -198,6 +198,51 @@ def test_tasks_go_on_when_the_next_cell_awaits_and_end_with_the_environment() ->
     local.cleanup()
 
 
+STUBBORN = """\
+import asyncio
+async def stubborn():
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            print('no')
+"""
+
+
+def test_a_task_that_takes_no_cancellation_is_not_waited_for_without_end(capsys: pytest.CaptureFixture[str]) -> None:
+    local = LocalREPL()
+    run_blocks(local, f"{STUBBORN}t = asyncio.create_task(stubborn())\nawait asyncio.sleep(0)")
+    with pytest.warns(RuntimeWarning, match=r"cannot be cancelled: stubborn\. It was dropped"):
+        local.cleanup()
+    local.cleanup()
+    (after,) = run_blocks(local, "del t\nawait asyncio.sleep(0, 7)")
+    assert shown(after) == ("", "7")
+    local.cleanup()
+    assert capsys.readouterr().out == ""
+
+
+def test_neither_is_an_asynchronous_generator() -> None:
+    local = LocalREPL()
+    code = (
+        "import asyncio\nasync def numbers():\n    try:\n        yield 1\n"
+        "    finally:\n        await asyncio.sleep(3600)\ng = numbers()\nawait g.__anext__()"
+    )
+    run_blocks(local, code)
+    with pytest.warns(RuntimeWarning, match="cannot be cancelled: an asynchronous generator"):
+        local.cleanup()
+
+
+def test_an_interrupt_ends_the_wait_for_what_takes_no_cancellation(local: LocalREPL) -> None:
+    raises = "asyncio.get_running_loop().call_later(0.01, signal.raise_signal, signal.SIGINT)"
+    with local.running(Echo()):
+        local.execute_code(f"{STUBBORN}import signal")
+        with pytest.raises(CellInterrupted) as caught:
+            local.execute_code(f"{raises}\nawait stubborn()")
+    assert caught.value.result.stdout == "no\n"
+    with pytest.warns(RuntimeWarning, match="cannot be cancelled: <module>"):
+        local.cleanup()
+
+
 def test_a_task_that_failed_with_nobody_awaiting_it_is_told_to_the_model(
     local: LocalREPL, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,12 +9,14 @@ import threading
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from model_code import Echo, run_blocks
 
-from rlm_jupyter.environments.capture import Sink, capture
+from rlm_jupyter.environments.capture import capture
 from rlm_jupyter.environments.local import LocalREPL
+from rlm_jupyter.environments.sink import Sink
 
 
 @pytest.fixture(autouse=True)
@@ -207,6 +209,54 @@ def test_binary_displays_are_base64() -> None:
     sink = Sink()
     sink.display({"image/png": b"\x89PNG"}, {}, None, update=False)
     assert sink.take()[0]["data"] == {"image/png": "iVBORw=="}
+
+
+def shown(data: dict[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a display's data."""
+    sink = Sink()
+    sink.display({}, {}, "id", update=False)
+    sink.display(data, {}, "id", update=True)
+    sink.display(data, {}, None, update=False)
+    sink.result(data, {})
+    first, second, third = (each["data"] for each in sink.take())
+    assert first == second == third
+    return dict(first)
+
+
+@pytest.mark.parametrize("mime", ["text/plain", "text/markdown"])
+def test_long_texts_are_kept_by_head_and_tail(mime: str) -> None:
+    text = shown({mime: f"begin{'x' * 20_000_000}end"})[mime]
+    assert len(text) < 201_000
+    assert text.startswith("beginx")
+    assert text.endswith("xend")
+    assert "characters left out" in text
+
+
+LARGE: dict[str, Any] = {
+    "image/png": b"\x89" * 6_000_000,
+    "image/jpeg": "A" * 6_000_000,
+    "text/html": "<b>" * 2_000_000,
+    "application/json": {"rows": [{"a": "x" * 1_000}] * 6_000},
+    "application/vnd.plotly.v1+json": {"x": list(range(2_000_000))},
+}
+
+
+@pytest.mark.parametrize(("mime", "value"), LARGE.items(), ids=LARGE.keys())
+def test_what_is_too_large_and_cannot_be_cut_is_left_out_with_a_word(mime: str, value: Any) -> None:
+    told = f"[... {mime} left out: over 5,000,000 characters or bytes ...]"
+    assert shown({mime: value}) == {"text/plain": told}
+    assert shown({"text/plain": "Figure", mime: value}) == {"text/plain": f"Figure\n{told}"}
+    small = value[:1_000] if isinstance(value, bytes | str) else {"a": [1, "b"]}
+    assert set(shown({mime: small})) == {mime}
+
+
+def test_a_large_value_is_shown_by_head_and_tail(local: LocalREPL) -> None:
+    local.load_context({number: str(number) * 500_000 for number in range(10, 30)})
+    (result,) = run_blocks(local, "context")
+    text = result.outputs[-1]["data"]["text/plain"]
+    assert len(text) < 201_000
+    assert text.startswith("{10: '1010")
+    assert text.endswith("2929'}")
 
 
 def test_clearing_and_updating() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import linecache
+
 import pytest
 from model_code import run_blocks
 
@@ -189,6 +191,15 @@ def test_the_main_guard_runs(local: LocalREPL) -> None:
 def test_the_source_of_a_function_is_at_hand(local: LocalREPL) -> None:
     _, result = run_blocks(local, "x = 1\ndef f():\n    return 'me'", "import inspect\ninspect.getsource(f)")
     assert value(result) == repr("def f():\n    return 'me'")
+
+
+def test_sources_are_given_up_with_the_environment() -> None:
+    environment = LocalREPL()
+    before = set(linecache.cache)
+    run_blocks(environment, "x = 1", "y = 2")
+    assert len(set(linecache.cache) - before) >= 2
+    environment.cleanup()
+    assert not [name for name in set(linecache.cache) - before if name.startswith("<rlm ")]
 
 
 def test_context_variables_keep_their_values(local: LocalREPL) -> None:

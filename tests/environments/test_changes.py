@@ -81,6 +81,14 @@ MUTATIONS: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
     "a new attribute": (Thing, lambda x: setattr(x, "colour", "red")),
     "an object in a list": (lambda: [Thing()], lambda x: setattr(x[0], "size", 2)),
     "an array": (lambda: np.arange(9), lambda x: x.__setitem__(3, 0)),
+    "an array of objects": (
+        lambda: np.array([object()], dtype=object),
+        lambda x: (x.fill(None), x.__setitem__(0, object())),
+    ),
+    "an object in a table": (
+        lambda: pd.Series([object()], dtype=object),
+        lambda x: (x.__setitem__(0, None), x.__setitem__(0, object())),
+    ),
     "an array in a dict": (lambda: {"a": np.zeros(100)}, lambda x: x["a"].fill(1)),
     "a cell of a table": (frame, set_cell),
     "a text of a table": (frame, set_text),
@@ -138,6 +146,32 @@ def test_looking_costs_little_and_finds_nothing_where_nothing_is(value: Any) -> 
     tracemalloc.stop()
     assert not changes
     assert peak < 5_000_000
+
+
+def test_many_names_share_what_one_may_cost() -> None:
+    """What is looked at has a bound for all names together, and every name has its part of it."""
+    namespace: dict[str, Any] = {f"list_{n}": list(range(1_000)) for n in range(400)}
+    namespace |= {f"frame_{n}": pd.DataFrame({"a": np.zeros(10_000)}) for n in range(60)}
+    namespace |= {"short": "x", "number": 1, "module": np}
+    Snapshot(namespace)
+    tracemalloc.start()
+    snapshot = Snapshot(namespace)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
+    namespace["list_7"].append(1)
+    namespace["frame_7"]["b"] = 1
+    assert snapshot.changes(namespace) == NamespaceChanges(mutated=("frame_7", "list_7"))
+
+
+def test_only_what_may_be_mutated_is_looked_into() -> None:
+    namespace: dict[str, Any] = {"a": [], "b": []}
+    snapshot, names_only = Snapshot(namespace, looked_into=["a"]), Snapshot(namespace, looked_into=())
+    namespace["a"].append(1)
+    namespace["b"].append(1)
+    namespace["c"] = []
+    assert snapshot.changes(namespace) == NamespaceChanges(created=("c",), mutated=("a",))
+    assert names_only.changes(namespace) == NamespaceChanges(created=("c",))
 
 
 def raising(self: object, *arguments: object) -> Any:

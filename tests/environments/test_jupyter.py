@@ -125,6 +125,24 @@ def test_clearing_and_updating(kernel: LiveKernel) -> None:
     assert data(result) == [{"text/plain": "'two'"}]
 
 
+HOOKED = {
+    "a cell in a cell": "print(get_ipython().run_cell('6 * 7').result);",
+    "Python's own hook": "exec(compile('6 * 7', 'code', 'single'))\nprint(42)",
+}
+
+
+@pytest.mark.parametrize("code", HOOKED.values(), ids=HOOKED.keys())
+def test_results_stay_with_the_model_whoever_shows_them(kernel: LiveKernel, code: str) -> None:
+    """They became the result of the user's cell."""
+    kernel.ok("'mine'")
+    (result,) = run(kernel, code)
+    assert data(result) == [{"text/plain": "42"}]
+    assert result["stdout"] == "42\n"
+    assert kernel.value("'42' not in map(repr, Out.values())")
+    assert kernel.ok("6 * 8").result["text/plain"] == "48"
+    assert kernel.value("_") == 48
+
+
 def test_a_table_has_its_html(kernel: LiveKernel) -> None:
     (result,) = run(kernel, "import pandas as pd\npd.DataFrame({'a': [1, 2]})")
     (table,) = data(result)
@@ -233,6 +251,14 @@ def test_the_guide_says_where_the_code_runs(kernel: LiveKernel) -> None:
     assert kernel.value("['own notebook' in shared, 'of your own' in private]") == [True, True]
 
 
+def test_the_guide_says_how_another_programs_output_is_seen(kernel: LiveKernel) -> None:
+    """What goes to the file descriptors goes to the user's cell: the model is told to ask for it."""
+    kernel.ok("guide = JupyterREPL().guide()")
+    assert kernel.value("['capture_output=True' in guide, '!command' in guide]") == [True, True]
+    (result,) = run(kernel, "import subprocess\nsubprocess.run(['echo', 'a'], capture_output=True, text=True).stdout")
+    assert data(result) == [{"text/plain": r"'a\n'"}]
+
+
 def test_variables_are_the_users_own(kernel: LiveKernel) -> None:
     """What the model is told of: no modules, nothing that IPython put there, nothing private."""
     kernel.ok("import math\nnumbers = [1]\n_hidden = 2\ndef f(): pass")
@@ -294,7 +320,10 @@ class TestInterrupts:
     def test_end_a_shell_command_and_are_heard_although_ipython_keeps_them(
         self, kernel: LiveKernel, fifo: Path
     ) -> None:
-        kernel.ok("from rlm_jupyter.core.scope import Scope, interruptible\nscope = Scope()")
+        kernel.ok(
+            "from rlm_jupyter.core.interrupts import interruptible\n"
+            "from rlm_jupyter.core.scope import Scope\nscope = Scope()"
+        )
         block = f"!echo > {fifo}; sleep 3600"
         message = kernel.send(f"with interruptible(scope):\n    _r = run_blocks(JupyterREPL(), {block!r})")
         with fifo.open() as pipe:

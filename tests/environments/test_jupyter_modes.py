@@ -195,8 +195,8 @@ def test_a_table_that_the_model_filled_in_place_is_told(kernel: LiveKernel) -> N
     assert kernel.value("[id(df) == before, list(df['b']), environment.changes().mutated]") == [True, [2, 4], ["df"]]
 
 
-def test_a_persistent_environment_keeps_the_models_names_to_itself(kernel: LiveKernel) -> None:
-    kernel.ok("environment = JupyterREPL(persistent=True)\nrun_blocks(environment, 'x = 1')")
+def test_an_environment_that_is_kept_keeps_the_models_names_to_itself(kernel: LiveKernel) -> None:
+    kernel.ok("environment = JupyterREPL()\nrun_blocks(environment, 'x = 1')")
     kernel.ok("results = run_blocks(environment, 'print(x)')")
     assert kernel.value("[results[0].stdout, 'x' in globals()]") == ["1\n", False]
 
@@ -214,3 +214,58 @@ def test_a_large_context_is_handed_in_by_reference(kernel: LiveKernel) -> None:
         "peak = tracemalloc.get_traced_memory()[1]\ntracemalloc.stop()"
     )
     assert kernel.value("[peak < 1_000_000, results[0].locals['y'] is text]") == [True, True]
+
+
+LETS_GO = {"private": "", "A": A, "B": "sync_from_user_ns=True, sync_vars=['big']", "C": C, "sees all": SEES_ALL}
+
+
+@pytest.mark.parametrize("options", LETS_GO.values(), ids=LETS_GO.keys())
+def test_what_the_user_deletes_after_a_run_is_gone(kernel: LiveKernel, options: str) -> None:
+    """The environment is kept; it used to keep the user's values with it."""
+    kernel.ok(
+        "import gc, weakref\nclass Big: pass\nbig = Big()\ngone = weakref.ref(big)\n"
+        f"environment = JupyterREPL(big, {options})\nrun_blocks(environment, 'FINAL(context)')"
+    )
+    assert kernel.value("gone() is big")
+    kernel.ok("environment.add_context(None, 0); del big; gc.collect();")
+    assert kernel.value("gone() is None")
+    assert kernel.value("environment.answer_so_far()[:15]") == "<__main__.Big o"
+
+
+def test_what_was_handed_in_is_gone_after_the_environments_cleanup(kernel: LiveKernel) -> None:
+    kernel.ok(
+        "import gc, weakref\nclass Big: pass\nbig = Big()\ngone = weakref.ref(big)\n"
+        "environment = JupyterREPL(big)\nrun_blocks(environment, 'context')\n"
+        "environment.cleanup(); del big; gc.collect();"
+    )
+    assert kernel.value("[gone() is None, environment.get_context_count()]") == [True, 0]
+
+
+def test_functions_that_were_handed_out_find_what_was_handed_in(kernel: LiveKernel) -> None:
+    run(kernel, BOTH_WAYS, "def total(): return len(given)")
+    kernel.ok("environment.cleanup()")
+    assert kernel.value("total()") == 1
+
+
+KEEPS_SOURCES = {"private": ("", False), "A": (A, True), "B": (B, False), "C": (C, True)}
+
+
+@pytest.mark.parametrize(("options", "keeps"), KEEPS_SOURCES.values(), ids=KEEPS_SOURCES.keys())
+def test_sources_are_kept_for_functions_that_live_on(kernel: LiveKernel, options: str, keeps: bool) -> None:
+    kernel.ok("import linecache\nbefore = set(linecache.cache)")
+    run(kernel, options, "def made():\n    return 1", "1", "2")
+    kernel.ok("environment.cleanup()\nadded = [n for n in linecache.cache if n not in before and n[:5] == '<rlm ']")
+    assert kernel.value("len(added) > 0") is keeps
+    if keeps:
+        assert kernel.value("__import__('inspect').getsource(made)") == "def made():\n    return 1\n"
+
+
+def test_the_users_own_changes_are_not_looked_for_where_the_model_can_make_none(kernel: LiveKernel) -> None:
+    kernel.ok("environment = JupyterREPL()\nwith environment.running(Echo()):\n    given['b'], made = 1, 2")
+    assert kernel.value("bool(environment.changes())") is False
+
+
+def test_what_changed_is_told_as_of_the_runs_end(kernel: LiveKernel) -> None:
+    run(kernel, C, "made = 1")
+    kernel.ok("later = 1\ndel made")
+    assert kernel.value("[n in environment.changes().created for n in ('made', 'later')]") == [True, False]

@@ -206,8 +206,44 @@ def test_environments_are_made_by_name() -> None:
 def test_environments_that_there_are_not() -> None:
     with pytest.raises(ConfigurationError, match=r"no environment named 'locl'. There are: .*jupyter.*local"):
         check_environment("locl", {}, persistent=False)
-    with pytest.raises(ConfigurationError, match=r"'local' does not take colour. It takes: custom_tools, persistent"):
+    with pytest.raises(ConfigurationError, match=r"'local' does not take colour. It takes: custom_tools\."):
         get_environment("local", {"colour": "red"})
+
+
+UNUSABLE = {
+    "a reserved name": ("local", {"custom_tools": {"context": 1}}, "cannot be named context"),
+    "no name": ("jupyter", {"custom_tools": {"two words": 1}}, "must be named by identifiers"),
+    "names that nothing hands in": ("jupyter", {"sync_vars": ["a"]}, "needs sync_from_user_ns=True"),
+    "a name for a list": ("jupyter", {"sync_from_user_ns": True, "sync_vars": "a"}, r"write sync_vars=\['a'\]"),
+    "what RLM is told": ("local", {"persistent": True}, "does not take persistent"),
+}
+
+
+@pytest.mark.parametrize(("name", "arguments", "message"), UNUSABLE.values(), ids=UNUSABLE.keys())
+def test_what_cannot_be_used_is_refused_before_anything_is_made(
+    name: str, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        check_environment(name, arguments, persistent=False)
+
+
+def test_an_environment_that_need_not_know_that_it_is_kept() -> None:
+    assert get_environment("local", {"persistent": True}).name == "local"
+
+
+def test_names_are_offered_instead_of_those_before(local: LocalREPL) -> None:
+    """A new session found the names of the one before."""
+    local.offer({"session_context_0": "a", "session_context_1": "b"})
+    run_blocks(local, "1")
+    local.offer({"session_context_0": "c"})
+    first, second = run_blocks(local, "print(session_context_0)", "session_context_1")
+    assert first.stdout == "c\n"
+    assert second.error is not None
+    assert second.error.name == "NameError"
+
+
+def test_the_guide_says_how_another_programs_output_is_seen(local: LocalREPL) -> None:
+    assert "capture_output=True" in local.guide()
 
 
 def test_jupyter_needs_a_kernel() -> None:
