@@ -19,7 +19,7 @@ from rlm_jupyter.core.prompts import QUESTION_LIMIT, Tool, first_message, system
 from rlm_jupyter.core.protocols import Environment, Message, SupportsPersistence
 from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.core.scope import Scope
-from rlm_jupyter.trace.context_record import context_record
+from rlm_jupyter.trace.context_record import PREVIEW_LIMIT, context_record
 from rlm_jupyter.trace.recorder import Recorder
 from rlm_jupyter.trace.redaction import Redactor
 from rlm_jupyter.trace.schema import RunStart
@@ -90,6 +90,7 @@ class Preparation:
         self._environment = environment
         self._question = question
         self._began = time.perf_counter()
+        self._context = describe(question.prompt, 2 * PREVIEW_LIMIT)
         self._context_name = self._load_context()
         self._messages: list[Message] = []
         self._recorder = Recorder(Redactor(setup.secrets), sinks)
@@ -149,7 +150,7 @@ class Preparation:
         text = first_message(
             head_and_tail(question.text, QUESTION_LIMIT),
             self._context_name,
-            None if question.is_context else describe(question.prompt),
+            None if question.is_context else self._context.cut(PREVIEW_LIMIT),
             {name: describe(value, 0) for name, value in named.items() if value is not question.prompt},
             {name: describe(value, 0) for name, value in list(variables.items())[:_VARIABLES_SHOWN]},
             unlisted=max(0, len(variables) - _VARIABLES_SHOWN),
@@ -165,7 +166,7 @@ class Preparation:
             backend=setup.backend,
             environment=setup.environment,
             max_iterations=setup.limits.max_iterations,
-            contexts=[context_record(self._context_name, self._question.prompt)],
+            contexts=[context_record(self._context_name, self._question.prompt, self._context)],
             session_id=origin.session_id,
             turn=origin.turn,
             notebook=origin.notebook,

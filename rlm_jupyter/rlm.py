@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.clients.choice import make_client
@@ -15,6 +17,7 @@ from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.environments.choice import check_environment, get_environment
 from rlm_jupyter.trace.redaction import Redactor, secrets_in
 
+from .observers import observers
 from .preparation import Preparation, Question
 from .settings import Callbacks, Origin, Prompting, Setup
 
@@ -24,10 +27,19 @@ if TYPE_CHECKING:
 
     from .session import RLMSession
 
-__all__ = ["RLM", "observers"]
+__all__ = ["RLM"]
 
-observers: list[Callable[[Event], None]] = []
-"""Called with every trace event of every run in this process, on the thread where it happened."""
+
+@dataclass(slots=True)
+class _Kept:
+    """The environment that outlives a completion, shared by an ``RLM`` and those derived from it."""
+
+    environment: Environment | None = None
+
+    def cleanup(self) -> None:
+        environment, self.environment = self.environment, None
+        if environment is not None:
+            environment.cleanup()
 
 
 class RLM:
@@ -91,7 +103,8 @@ class RLM:
             sampling=dict(sampling_args or {}),
             secrets=(*client.secrets, *(secret for secrets in told for secret in secrets)),
         )
-        self._kept: Environment | None = None
+        self._kept = _Kept()
+        self._keeper = True
         self.logger = logger
         self.listeners: list[Callable[[Event], None]] = []
         self.on_text: Callable[[str], None] | None = None
@@ -118,9 +131,33 @@ class RLM:
         """Answer as ``completion`` does; the event loop is free while the model is waited for."""
         return await self.aanswer(prompt, root_prompt, names={"completion_context": prompt})
 
-    def redact(self, text: str) -> str:
-        """Return the text without the secrets that this ``RLM`` and the environment hold."""
-        return Redactor(self._setup.secrets).redact(text)
+    @property
+    def redactor(self) -> Redactor:
+        """Takes the secrets that this ``RLM`` and the environment hold out of a text."""
+        return Redactor(self._setup.secrets)
+
+    def reconfigured(
+        self,
+        backend: str,
+        backend_kwargs: Mapping[str, Any] | None = None,
+        limits: Mapping[str, Any] | None = None,
+    ) -> RLM:
+        """Return an ``RLM`` with another client and other limits (``max_iterations``, ...) that works in the same REPL.
+
+        A persistent environment stays this one's: closing the new ``RLM`` closes its client only.
+        """
+        client = make_client(backend, backend_kwargs)
+        derived = copy.copy(self)
+        derived._setup = replace(  # noqa: SLF001 - one of this class
+            self._setup,
+            client=client,
+            backend=backend,
+            limits=replace(self._setup.limits, **dict(limits or {})),
+            secrets=(*self._setup.secrets, *client.secrets, *secrets_in(backend_kwargs or {})),
+        )
+        derived._keeper = False  # noqa: SLF001
+        derived.listeners, derived.on_text = [], None
+        return derived
 
     def start_session(self) -> RLMSession:
         """Return a new conversation, whose turns know of the earlier ones."""
@@ -156,16 +193,14 @@ class RLM:
 
     def close(self) -> None:
         """Give up the kept environment and the client's connections. May be called twice."""
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            kept.cleanup()
+        if self._keeper:
+            self._kept.cleanup()
         submit(self._setup.client.aclose()).result(timeout=5)
 
     async def aclose(self) -> None:
         """Close as ``close`` does."""
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            kept.cleanup()
+        if self._keeper:
+            self._kept.cleanup()
         await asyncio.wrap_future(submit(self._setup.client.aclose()))
 
     def __enter__(self) -> RLM:
@@ -193,7 +228,7 @@ class RLM:
         names: Mapping[str, Any] | None,
         origin: Origin | None,
     ) -> Iterator[Preparation]:
-        environment = self._kept if self._kept is not None else self._new_environment()
+        environment = self._kept.environment if self._kept.environment is not None else self._new_environment()
         try:
             yield Preparation(
                 self._setup,
@@ -214,7 +249,7 @@ class RLM:
             arguments["persistent"] = True
         environment = get_environment(self._setup.environment, arguments)
         if self._setup.persistent:
-            self._kept = environment
+            self._kept.environment = environment
         return environment
 
     def _sinks(self) -> list[Callable[[Event], None]]:

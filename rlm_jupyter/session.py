@@ -17,7 +17,10 @@ from .settings import Origin
 if TYPE_CHECKING:
     from .rlm import RLM
 
-__all__ = ["RLMSession", "Turn"]
+__all__ = ["ANSWER_LIMIT", "RLMSession", "Turn"]
+
+ANSWER_LIMIT = 20_000
+"""Characters of an earlier answer that the model is told in the turns after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ class RLMSession:
         earlier: list[Message] = []
         for turn in self._turns:
             earlier.append({"role": "user", "content": turn.question})
-            earlier.append({"role": "assistant", "content": turn.completion.response})
+            answer = head_and_tail(turn.completion.response, ANSWER_LIMIT)
+            earlier.append({"role": "assistant", "content": answer})
         contexts = [*(turn.context for turn in self._turns), prompt]
         return {
             "earlier": earlier,

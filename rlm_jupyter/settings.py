@@ -52,4 +52,4 @@ class Setup:
     prompting: Prompting
     callbacks: Callbacks
     sampling: Mapping[str, Any]
-    secrets: tuple[str, ...]
+    secrets: tuple[str, ...] = field(repr=False)

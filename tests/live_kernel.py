@@ -115,8 +115,8 @@ class LiveKernel:
         return json.loads(ast.literal_eval(told["data"]["text/plain"]))
 
     def send(self, code: str, **kwargs: Any) -> str:
-        """Send a cell and return its message id."""
-        return str(self.client.execute(code, allow_stdin=False, **kwargs))
+        """Send a cell and return its message id. It runs although a cell before it failed."""
+        return str(self.client.execute(code, allow_stdin=False, stop_on_error=False, **kwargs))
 
     def finish(self, message_id: str, timeout: float = 60.0) -> Executed:
         """Wait for the end of a cell that was sent."""

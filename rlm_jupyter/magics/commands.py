@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import html
 import os
 from collections.abc import Callable
@@ -35,14 +36,21 @@ def find_command(line: str) -> Callable[[RLMMagics], None] | None:
     """Return what the line commands, or None when it is a question.
 
     ``%rlm history`` is a command, ``%rlm history of Rome?`` a question: only a line that is nothing but a command and
-    its one argument is one.
+    its one argument is one. A single word that is nearly a command is a slip of the finger, and no question to pay for.
     """
-    words = line.split()
-    command = COMMANDS.get(words[0]) if words else COMMANDS["status"]
-    if command is None or len(words) > (2 if command.argument else 1):
+    name, _, rest = line.partition(" ")
+    argument = rest.strip()
+    command = COMMANDS.get(name) if name else COMMANDS["status"]
+    if command is None:
+        close = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.75)
+        if argument or name.endswith("?") or not close:
+            return None
+        msg = f"There is no command {name!r}. Did you mean %rlm {close[0]}? A question may stand in a cell under %%rlm."
+        raise UsageError(msg)
+    quoted = len(argument) > 1 and argument[0] == argument[-1] and argument[0] in "\"'"
+    if argument and not (command.argument and (quoted or " " not in argument)):
         return None
-    argument = words[1] if len(words) > 1 else ""
-    return lambda magics: command.run(magics, argument)
+    return lambda magics: command.run(magics, argument[1:-1] if quoted else argument)
 
 
 def _show(title: str, rows: list[tuple[str, str]]) -> None:
@@ -71,12 +79,13 @@ def _questions(session: RLMSession) -> str:
 
 def _status(magics: RLMMagics, _: str) -> None:
     ask, notice = magics.choose()
+    repl = ask.repl
     session = magics.conversations.current
     notebook = magics.find_notebook()
     rows = [
         ("model", dict(ask.backend_kwargs).get("model_name", ask.backend)),
         ("backend", ask.backend),
-        ("environment", f"{ask.environment}, sync {ask.sync}" if ask.environment == "jupyter" else ask.environment),
+        ("environment", f"{repl.environment}, sync {repl.sync}" if repl.environment == "jupyter" else repl.environment),
         ("session", f"{_questions(session)} so far" if session is not None else "none yet"),
         ("notebook", str(notebook) if notebook is not None else "not known: set %config RLMMagics.notebook"),
         ("traces", _traces_text(magics)),
@@ -87,8 +96,9 @@ def _status(magics: RLMMagics, _: str) -> None:
 
 
 def _traces_text(magics: RLMMagics) -> str:
-    runs = len(magics.journal.traces)
-    return f"{runs} run{'' if runs == 1 else 's'} in this kernel" + ("" if magics.trace else ", not written")
+    runs, written = len(magics.journal.traces), magics.journal.written
+    where = f", the written ones in {written}" if written is not None else ", none written"
+    return f"{runs} run{'' if runs == 1 else 's'} in this kernel{where if runs else ''}"
 
 
 def _config(magics: RLMMagics, _: str) -> None:
@@ -101,7 +111,7 @@ def _sessions(magics: RLMMagics, _: str) -> None:
     conversations = magics.conversations
     rows = []
     for session in conversations.sessions:
-        first = session.rlm.redact(session.history[0].question) if session.history else "(no answer yet)"
+        first = session.rlm.redactor.redact(session.history[0].question) if session.history else "(no answer yet)"
         first = head_and_tail(" ".join(first.split()), 90)
         mark = " (current)" if session is conversations.current else ""
         rows.append((f"{session.session_id[:8]}{mark}", f"{_questions(session)}: {first}"))
@@ -110,7 +120,7 @@ def _sessions(magics: RLMMagics, _: str) -> None:
 
 def _new(magics: RLMMagics, _: str) -> None:
     magics.conversations.new()
-    _show("New session", [("next", "the next question begins it; the earlier ones are kept (%rlm sessions)")])
+    _show("New session", [("next", "the next question begins it, in a new REPL; %rlm sessions lists the earlier ones")])
 
 
 def _reset(magics: RLMMagics, _: str) -> None:
@@ -123,7 +133,7 @@ def _history(magics: RLMMagics, _: str) -> None:
     rows = []
     if session is not None:
         for number, turn in enumerate(session.history, 1):
-            rows.append((str(number), session.rlm.redact(f"{turn.question}\n→ {turn.completion.response}")))
+            rows.append((str(number), session.rlm.redactor.redact(f"{turn.question}\n→ {turn.completion.response}")))
     _show("This session", rows or [("empty", "ask something: %rlm question")])
 
 
@@ -140,13 +150,13 @@ def _trace(magics: RLMMagics, argument: str) -> None:
 
 
 def _save(magics: RLMMagics, argument: str) -> None:
-    if not magics.journal.traces:
-        msg = "There is no trace to save: no question was asked in this kernel yet."
-        raise UsageError(msg)
     try:
-        written = magics.journal.save(Path(argument).expanduser()) if argument else magics.journal.write()
+        written = magics.journal.save(Path(argument).expanduser() if argument else None)
+    except LookupError as error:
+        raise UsageError(str(error)) from None
     except OSError as error:
-        msg = f"The trace could not be written to {argument}: {error.strerror or error}. Save it elsewhere."
+        place = argument or "the notebook's folder"
+        msg = f"The trace could not be written to {place}: {error.strerror or error}. Save it elsewhere."
         raise UsageError(msg) from None
     if written is None:
         msg = "The notebook's file is not known, so say where to save: %rlm save analysis.trace.ipynb"

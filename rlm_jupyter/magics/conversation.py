@@ -1,9 +1,10 @@
-"""The notebook's conversations: which session is asked, with which ``RLM``, and one question at a time."""
+"""The notebook's conversations: which session is asked, in which REPL, by which client, and one question at a time."""
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,30 +14,32 @@ from IPython.core.error import UsageError
 from rlm_jupyter.rlm import RLM
 from rlm_jupyter.session import RLMSession
 from rlm_jupyter.settings import Origin
+from rlm_jupyter.trace.redaction import Redactor
 
 if TYPE_CHECKING:
     from rlm_jupyter.core.results import RLMChatCompletion
+    from rlm_jupyter.trace.schema import Event
 
     from .live import LiveDisplay
 
-__all__ = ["Ask", "Conversations"]
+__all__ = ["Ask", "Conversations", "Repl"]
 
 _SYNC = {"none": (False, False), "in": (True, False), "out": (False, True), "both": (True, True)}
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """Everything that decides which ``RLM`` answers."""
+class Repl:
+    """Where the model's code runs, and what it shares with the notebook."""
 
-    backend: str
-    backend_kwargs: tuple[tuple[str, Any], ...]
     environment: str
     sync: str
     sync_vars: tuple[str, ...] | None
-    limits: tuple[tuple[str, Any], ...] = field(default=())
 
     def make(self) -> RLM:
-        """Return an ``RLM`` for it. Variables of the model outlive a question, except where they are the notebook's."""
+        """Return an ``RLM`` that keeps this REPL, and which others derive from it that know whom to ask.
+
+        Variables of the model outlive a question, except where they are the notebook's.
+        """
         environment_kwargs: dict[str, Any] = {}
         shared = False
         if self.environment == "jupyter":
@@ -45,22 +48,31 @@ class Ask:
             if self.sync_vars is not None:
                 environment_kwargs["sync_vars"] = self.sync_vars
             shared = sync_from and sync_to and self.sync_vars is None
-        return RLM(
-            self.backend,
-            dict(self.backend_kwargs),
-            self.environment,
-            environment_kwargs,
-            persistent=not shared,
-            **dict(self.limits),
-        )
+        return RLM("offline", None, self.environment, environment_kwargs, persistent=not shared)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Everything that decides who answers, where its code runs, and how long it may take."""
+
+    backend: str
+    backend_kwargs: tuple[tuple[str, Any], ...]
+    repl: Repl
+    limits: tuple[tuple[str, Any], ...] = field(default=())
+
+    def make(self, keeper: RLM) -> RLM:
+        """Return an ``RLM`` that asks so, in the REPL of ``keeper``."""
+        return keeper.reconfigured(self.backend, dict(self.backend_kwargs), dict(self.limits))
 
 
 class Conversations:
-    """The sessions of this kernel; one of them is the current one."""
+    """The sessions of this kernel; one of them is the current one, and the REPLs are its own."""
 
     def __init__(self) -> None:
         self._busy = threading.Lock()
-        self._rlms: dict[Ask, RLM] = {}
+        self._repls: dict[Repl, RLM] = {}
+        self._asking: RLM | None = None
+        self._made_of: object = None
         self.sessions: list[RLMSession] = []
         self.current: RLMSession | None = None
 
@@ -73,26 +85,26 @@ class Conversations:
         fresh: bool,
         origin: Origin,
         live: LiveDisplay,
+        listeners: Sequence[Callable[[Event], None]] = (),
     ) -> RLMChatCompletion:
         """Ask the current session, or nobody who remembers (``fresh``).
 
         Raises ``UsageError`` while another question is being answered: subshells share the namespace.
         """
-        with self._alone():
-            rlm = ask.make() if fresh else self._rlm(ask)
-            rlm.listeners, rlm.on_text = [live.observe], live.text
-            live.redact = rlm.redact
+        with self._alone(), self._fresh(ask) if fresh else self._lasting(ask) as rlm:
+            rlm.listeners, rlm.on_text = [live.observe, *listeners], live.text
+            live.redact = _unfinished(rlm.redactor)
             try:
                 session = RLMSession(rlm) if fresh else self._session(rlm)
                 return session.chat(context, question, origin=origin)
             finally:
                 rlm.listeners, rlm.on_text = [], None
-                if fresh:
-                    rlm.close()
 
     def new(self) -> None:
-        """Begin another session at the next question; the old one is kept."""
-        self.current = None
+        """Begin another session at the next question, with REPLs of its own; what the old one said is kept."""
+        with self._alone():
+            self.current = None
+            self.close()
 
     def reset(self) -> None:
         """Forget the current conversation, and the variables that the model kept out of the notebook."""
@@ -100,18 +112,38 @@ class Conversations:
             if self.current is not None:
                 self.sessions.remove(self.current)
             self.current = None
-            self.close_models()
+            self.close()
 
-    def close_models(self) -> None:
-        """Close every ``RLM``; the next question makes a new one."""
-        rlms, self._rlms = self._rlms, {}
-        for rlm in rlms.values():
-            rlm.close()
+    def close(self) -> None:
+        """Close the client and every REPL; the next question makes new ones."""
+        self._close_client()
+        repls, self._repls = self._repls, {}
+        for keeper in repls.values():
+            keeper.close()
 
-    def _rlm(self, ask: Ask) -> RLM:
-        if ask not in self._rlms:
-            self._rlms[ask] = ask.make()
-        return self._rlms[ask]
+    @contextmanager
+    def _fresh(self, ask: Ask) -> Iterator[RLM]:
+        with ask.repl.make() as keeper, ask.make(keeper) as rlm:
+            yield rlm
+
+    @contextmanager
+    def _lasting(self, ask: Ask) -> Iterator[RLM]:
+        """Yield what asked last, so that its connections are used again, unless what it was made of has changed.
+
+        Keys, addresses and proxies come from the environment: whichever variable a client reads, it counts.
+        """
+        made_of = ask, dict(os.environ)
+        if self._asking is None or self._made_of != made_of:
+            self._close_client()
+            if ask.repl not in self._repls:
+                self._repls[ask.repl] = ask.repl.make()
+            self._asking, self._made_of = ask.make(self._repls[ask.repl]), made_of
+        yield self._asking
+
+    def _close_client(self) -> None:
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            asking.close()
 
     def _session(self, rlm: RLM) -> RLMSession:
         if self.current is None:
@@ -129,3 +161,8 @@ class Conversations:
             yield
         finally:
             self._busy.release()
+
+
+def _unfinished(redactor: Redactor) -> Callable[[str], str]:
+    """Return what takes secrets, and what may be the beginning of one, out of a text that is being written."""
+    return lambda text: redactor.redact(redactor.settled(text))

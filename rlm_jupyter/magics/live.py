@@ -48,7 +48,7 @@ class LiveDisplay:
 
     Without ``updates``, as in a terminal, which can only add lines, it is shown once, at the end.
 
-    ``redact`` takes secrets out of that text.
+    ``redact`` takes secrets, and what may become one, out of that text.
     """
 
     def __init__(self, *, updates: bool) -> None:
@@ -61,9 +61,10 @@ class LiveDisplay:
         self._closing = False
         self._waiting = self._done = self._failed = 0
         self._tokens_in = self._tokens_out = 0
-        self._text = ""
+        self._written: list[str] = []
+        self._size = 0
         self._status: str | None = None
-        self._note = ""
+        self._notes: list[str] = []
         self._changes: dict[str, list[str]] = {}
         self._over = threading.Event()
         # Displays find their cell through a context variable: the thread runs in this cell's context.
@@ -79,8 +80,10 @@ class LiveDisplay:
             self._thread.start()
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        """Show the final state."""
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        """Show the final state; what failed before a run began has no other."""
+        if kind is not None and self._status is None:
+            self._status = "interrupted" if issubclass(kind, KeyboardInterrupt) else "error"
         if not self._updates:
             self._handle.display(self._bundle(), raw=True)
             return
@@ -90,12 +93,13 @@ class LiveDisplay:
 
     def note(self, text: str) -> None:
         """Add a line of our own to the final state."""
-        self._note = text
+        self._notes.append(text)
 
     def text(self, piece: str) -> None:
         """Take in a piece of the reply that is being written."""
         with self._lock:
-            self._text = (self._text + piece)[-4 * _TAIL :]
+            self._written.append(piece)
+            self._size += len(piece)
 
     def observe(self, event: Event) -> None:
         """Take in an event of the run."""
@@ -111,7 +115,7 @@ class LiveDisplay:
         elif isinstance(payload, IterationStart):
             self._iteration, self._closing = payload.number, payload.closing
         elif isinstance(payload, ModelCallStart):
-            self._text = ""
+            self._clear()
         elif isinstance(payload, SubcallStart):
             self._waiting += 1
 
@@ -125,9 +129,12 @@ class LiveDisplay:
             self._tokens_in += payload.usage.input_tokens or 0
             self._tokens_out += payload.usage.output_tokens or 0
         if isinstance(payload, ModelCallEnd):
-            self._text = ""
+            self._clear()
         if isinstance(payload, RunEnd):
             self._status, self._changes = event.status, payload.changes
+
+    def _clear(self) -> None:
+        self._written, self._size = [], 0
 
     def _refresh(self) -> None:
         shown = self._facts()
@@ -140,7 +147,7 @@ class LiveDisplay:
     def _facts(self) -> tuple[object, ...]:
         """What a person would notice; whole seconds, so that a clock alone changes the display once a second."""
         seconds = int(time.monotonic() - self._began)
-        return (seconds, self._iteration, self._waiting, self._done, self._failed, self._tokens_out, self._text)
+        return (seconds, self._iteration, self._waiting, self._done, self._failed, self._tokens_out, self._size)
 
     def _bundle(self) -> dict[str, Any]:
         with self._lock:
@@ -154,14 +161,16 @@ class LiveDisplay:
         lines = [" · ".join(fact for fact in facts if fact)]
         if changes := "; ".join(f"{what} {', '.join(names)}" for what, names in self._changes.items()):
             lines.append(f"In the notebook: {changes}")
-        if self._note:
-            lines.append(self._note)
-        return lines
+        return lines + self._notes
+
+    def _out_of_iterations(self) -> bool:
+        return self._status == "ok" and self._closing
 
     def _progress(self) -> list[str]:
         number = min(self._iteration, self._max_iterations)
         if self._status is not None:
-            state = f"{_WORDS[self._status]} after {number} iteration{'' if number == 1 else 's'}"
+            word = "out of iterations, answered with what it had" if self._out_of_iterations() else _WORDS[self._status]
+            state = word + (f" after {number} iteration{'' if number == 1 else 's'}" if number else "")
         elif self._closing:
             state = "asking for a final answer"
         else:
@@ -177,12 +186,17 @@ class LiveDisplay:
         return facts
 
     def _html(self, lines: list[str]) -> str:
-        dot = f'<span style="color:{_COLOURS[self._status]}">●</span>'
+        dot = f'<span style="color:{_COLOURS["limit" if self._out_of_iterations() else self._status]}">●</span>'
         rows = [f"<div>{dot} {html.escape(lines[0])}</div>"]
         rows += [f'<div style="{_DIM}">{html.escape(line)}</div>' for line in lines[1:]]
-        # The word that is being written is left out: it may be half a secret, which no pattern knows.
-        written = self._text[: max(self._text.rfind(" "), self._text.rfind("\n"), 0)]
-        if tail := self.redact(written)[-_TAIL:].strip():
+        if tail := self._tail():
             style = f"{_DIM};white-space:pre-wrap;font-family:var(--jp-code-font-family,monospace);font-size:90%"
             rows.append(f'<div style="{style}">{html.escape(tail)}</div>')
         return f'<div class="rlm-live" style="{_STYLE}">{"".join(rows)}</div>'
+
+    def _tail(self) -> str:
+        """Return the end of the reply that is being written, cut after secrets were looked for in the whole."""
+        text = "".join(self._written)
+        self._written = [text]
+        # The word that is being written is left out: it may be half a key, which no pattern knows.
+        return self.redact(text[: max(text.rfind(" "), text.rfind("\n"), 0)])[-_TAIL:].strip()

@@ -13,6 +13,8 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from IPython.core.magic_arguments import MagicArgumentParser, argument, magic_arguments
 from traitlets import Bool, CaselessStrEnum, Float, Integer, Unicode
 
+from rlm_jupyter.core.errors import InterruptedRun, RLMError
+
 from .notebook_path import cell_id, notebook_path
 from .options import parse_options, split_line
 
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from rlm_jupyter.core.results import RLMChatCompletion
+    from rlm_jupyter.trace.schema import Event
 
-    from .conversation import Ask, Conversations
+    from .conversation import Ask, Conversations, Repl
     from .journal import Journal
 
 __all__ = ["RLMMagics"]
@@ -77,6 +80,7 @@ class RLMMagics(Magics):
         self._shell = shell
         self._conversations: Conversations | None = None
         self._journal: Journal | None = None
+        self._told_of_no_notebook = False
 
     @classmethod
     def of(cls, shell: InteractiveShell) -> RLMMagics | None:
@@ -110,11 +114,27 @@ class RLMMagics(Magics):
         In a cell, ``%%rlm [options]`` takes the cell's body as the question, word for word; on a line,
         ``%rlm [options] question`` does. ``%rlm`` alone shows the status, ``%rlm help`` the other commands.
         """
+        from .failure import told_briefly, without_frames
+
+        failure: BaseException
+        try:
+            return self._obey(line, cell)
+        except (RLMError, InterruptedRun) as error:
+            failure = told_briefly(error)
+        except UsageError as error:
+            failure = without_frames(error)
+        raise failure  # here, where no frame holds what the user's variables hold
+
+    def _obey(self, line: str, cell: str | None) -> RLMChatCompletion | None:
+        """Carry out a command, or ask a question."""
         parser = cast(MagicArgumentParser, type(self).rlm.parser)
         options, rest = split_line(line, parser)
         if cell is not None:
             if rest:
-                msg = f"%%rlm takes options on its line, and {rest!r} is none: the question goes into the cell below."
+                msg = (
+                    f"%%rlm takes options on its line, and {rest!r} is none: the question goes into the cell below, "
+                    "and an expression with spaces into quotation marks."
+                )
                 raise UsageError(msg)
             return self._ask(parse_options(options, parser), cell.strip())
         if not options.strip():
@@ -143,13 +163,14 @@ class RLMMagics(Magics):
     def journal(self) -> Journal:
         """The traces of this kernel."""
         if self._journal is None:
-            from rlm_jupyter.rlm import observers
-
             from .journal import Journal
 
-            self._journal = Journal(self.find_notebook)
-            observers.append(self._journal.observe)
+            self._journal = Journal(self.find_notebook, lambda: self.trace)
         return self._journal
+
+    def record(self, event: Event) -> None:
+        """Take in an event of any run of this process."""
+        self.journal.observe(event)
 
     def find_notebook(self) -> Path | None:
         """Return the notebook's file, or None while it is not known."""
@@ -171,13 +192,10 @@ class RLMMagics(Magics):
             self.model,
             os.environ,
         )
-        names = given.get("vars")
         ask = Ask(
             backend=choice.backend,
             backend_kwargs=tuple(sorted(choice.backend_kwargs.items())),
-            environment=given.get("env", self.environment),
-            sync=given.get("sync", "in" if names is not None else self.sync),
-            sync_vars=tuple(name.strip() for name in names.split(",") if name.strip()) if names is not None else None,
+            repl=self._repl(given.get("env", self.environment), given.get("sync"), given.get("vars")),
             limits=(
                 ("max_iterations", given.get("max_iterations", self.max_iterations)),
                 ("max_depth", given.get("max_depth", self.max_depth)),
@@ -189,21 +207,30 @@ class RLMMagics(Magics):
         )
         return ask, choice.notice
 
-    def close(self) -> None:
-        """Stop listening, and close the sessions' clients."""
-        if self._journal is not None:
-            from rlm_jupyter.rlm import observers
+    def _repl(self, environment: str, sync: str | None, names: str | None) -> Repl:
+        from .conversation import Repl
 
-            observers.remove(self._journal.observe)
-            self._journal = None
+        if environment != "jupyter" and (sync is not None or names is not None):
+            msg = (
+                f"--sync and --vars are about the notebook's variables, which code in the environment {environment!r} "
+                "does not see: leave them out, or ask with --env jupyter."
+            )
+            raise UsageError(msg)
+        if names is None:
+            return Repl(environment, sync or self.sync, None)
+        if sync in ("none", "out"):
+            msg = f"--vars names what the model sees, and --sync {sync} shows it nothing: use --sync in or both."
+            raise UsageError(msg)
+        return Repl(environment, sync or "in", tuple(name.strip() for name in names.split(",") if name.strip()))
+
+    def close(self) -> None:
+        """Close the client and the model's REPLs."""
         if self._conversations is not None:
-            self._conversations.close_models()
+            self._conversations.close()
 
     def _ask(self, arguments: Namespace, question: str) -> RLMChatCompletion:
-        from rlm_jupyter.core.errors import RLMError
         from rlm_jupyter.settings import Origin
 
-        from .failure import told_briefly
         from .live import LiveDisplay
 
         if not question.strip():
@@ -212,39 +239,41 @@ class RLMMagics(Magics):
         if arguments.out is not None and not arguments.out.isidentifier():
             msg = f"--out takes the name of a variable, and {arguments.out!r} cannot be one."
             raise UsageError(msg)
-        context = self._context(arguments.context)
-        journal = self.journal
-        journal.enabled = self.trace and not arguments.no_trace
+        # Whether there is a context cannot be told by its value: None is one.
+        asked = (self._context(arguments.context), question) if arguments.context else (question, None)
         notebook = self.find_notebook()
-        origin = Origin(notebook=str(notebook) if notebook else None, cell_id=cell_id(self._shell))
-        try:
-            ask, notice = self.choose(arguments)
-            live = LiveDisplay(updates=hasattr(self._shell, "kernel"))
-            with ExitStack() as stack:
-                if not (arguments.quiet or self.quiet):
-                    stack.enter_context(live)
-                if notice:
-                    live.note(notice)
-                completion = self.conversations.ask(
-                    ask,
-                    question if context is None else context,
-                    None if context is None else question,
-                    fresh=arguments.fresh,
-                    origin=origin,
-                    live=live,
-                )
-        except RLMError as error:
-            raise told_briefly(error) from None
-        finally:
-            journal.enabled = True
+        ask, notice = self.choose(arguments)
+        live = LiveDisplay(updates=hasattr(self._shell, "kernel"))
+        with ExitStack() as stack:
+            if not (arguments.quiet or self.quiet):
+                stack.enter_context(live)
+            for told in (notice, self._no_trace_notebook(notebook, wanted=self.trace and not arguments.no_trace)):
+                if told:
+                    live.note(told)
+            completion = self.conversations.ask(
+                ask,
+                *asked,
+                fresh=arguments.fresh,
+                origin=Origin(notebook=str(notebook) if notebook else None, cell_id=cell_id(self._shell)),
+                live=live,
+                listeners=[self.journal.leave_out] if arguments.no_trace else [],
+            )
         if arguments.out is not None:
             self._shell.user_ns[arguments.out] = completion
         return completion
 
-    def _context(self, expressions: list[str] | None) -> Any:
-        """Return the context: the value of the expression, of several a dict of them."""
-        if not expressions:
+    def _no_trace_notebook(self, notebook: Path | None, *, wanted: bool) -> str | None:
+        """Return a line that says why no trace notebook is written, the first time after there was one."""
+        told, self._told_of_no_notebook = self._told_of_no_notebook, notebook is None
+        if notebook is not None or told or not wanted:
             return None
+        return (
+            "No trace notebook is written: which notebook this is, the kernel does not know. Tell it: "
+            '%config RLMMagics.notebook = "name.ipynb"'
+        )
+
+    def _context(self, expressions: list[str]) -> Any:
+        """Return the context: the value of the expression, of several a dict of them."""
         values = {expression: self._evaluate(expression) for expression in expressions}
         return next(iter(values.values())) if len(values) == 1 else values
 

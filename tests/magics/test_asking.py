@@ -7,6 +7,26 @@ import json
 from scripts import code, says, step
 from stage import Stage
 
+STATE = """
+import builtins, sys, threading, warnings
+from rlm_jupyter.observers import observers
+
+def everything():
+    shell = get_ipython()
+    return {
+        "streams": [sys.stdin, sys.stdout, sys.stderr],
+        "hooks": [sys.displayhook, sys.excepthook, builtins.input, warnings.showwarning, threading.Thread.start],
+        "shell": [shell.display_pub, shell.displayhook, shell._showtraceback, shell.ask_exit, shell.user_ns],
+        "transformers": list(shell.input_transformer_manager.token_transformers),
+        "cleanup": list(shell.input_transformer_manager.cleanup_transforms),
+        "events": {name: list(called) for name, called in shell.events.callbacks.items()},
+        "configurables": list(shell.configurables),
+        "magics": {kind: sorted(each) for kind, each in shell.magics_manager.magics.items()},
+        "registry": sorted(shell.magics_manager.registry),
+        "observers": list(observers),
+        "threads": sorted(thread.name for thread in threading.enumerate()),
+    }
+"""
 RUN = "application/vnd.rlm-jupyter.run+json"
 
 
@@ -114,6 +134,23 @@ def test_a_word_that_names_a_command_may_begin_a_question(stage: Stage) -> None:
     assert "history of Rome?" in stage.server.requests[0].prompt
 
 
+def test_a_question_mark_ends_a_question_whose_answer_is_assigned(stage: Stage) -> None:
+    stage.script = says("FINAL(this)")
+    executed = stage.kernel.ok("answer = %rlm What is this?\nif answer:\n    again = %rlm --quiet And what's that?")
+    assert "not found" not in executed.text
+    assert stage.kernel.value("[answer.response, again.response]") == ["this", "this"]
+    assert "And what's that?" in stage.server.requests[1].prompt
+    assert "payload" in stage.kernel.ok("%rlm?").reply["content"]
+
+
+def test_none_is_a_context_like_any_other(stage: Stage) -> None:
+    stage.script = says(code("context is None"), "FINAL(ok)")
+    stage.kernel.ok("empty = None")
+    stage.kernel.ok("%rlm --context empty What is in it?")
+    assert "`context_0` is the current context: NoneType" in stage.server.requests[0].prompt
+    assert stage.server.requests[1].prompt == "Output:\nTrue"
+
+
 def test_sync_modes_of_the_magic(stage: Stage) -> None:
     stage.script = says(
         code("made = 1", "sorted(name for name in SHOW_VARS() if name in ('mine', 'other', 'made'))"), "FINAL(ok)"
@@ -182,9 +219,19 @@ def test_the_magic_documents_itself(stage: Stage) -> None:
 def test_unloading_puts_everything_back(stage: Stage) -> None:
     stage.script = says("FINAL(ok)")
     state = "[type(m).__name__ for m in get_ipython().configurables]"
-    stage.kernel.ok("%rlm Go.")
+    stage.kernel.ok("%rlm Go.")  # the one I/O thread of the process runs from now on, for the library as well
+    stage.kernel.ok("%unload_ext rlm_jupyter")
+    stage.kernel.ok(STATE)
+    stage.kernel.ok("before = everything()")
+    stage.kernel.ok("%load_ext rlm_jupyter")
+    stage.script = says(code("print(1)", "display(2)", "import asyncio; await asyncio.sleep(0)"), "FINAL(ok)")
+    stage.kernel.ok("%rlm Go?")
+    stage.kernel.ok("%rlm --sync none Go.")
+    stage.kernel.ok("assert everything() != before")
     stage.kernel.ok("%unload_ext rlm_jupyter")
     try:
+        stage.kernel.ok("after = everything()")
+        assert stage.kernel.value("{what: str(each) for what, each in after.items() if each != before[what]}") == {}
         assert "RLMMagics" not in stage.kernel.value(state)
         assert "not found" in stage.kernel.run("%rlm status").text + stage.kernel.run("%rlm status").error
     finally:
@@ -205,3 +252,46 @@ def test_steps_are_counted_from_the_last_question(stage: Stage) -> None:
     for _ in range(3):
         stage.kernel.ok("%rlm Again")
     assert len(stage.server.requests) == 6
+
+
+def test_a_slip_of_the_finger_is_no_question(stage: Stage) -> None:
+    told = stage.kernel.run("%rlm histroy")
+    assert "Did you mean %rlm history?" in told.traceback + told.text + str(told.of("stream"))
+    assert told.status == "error"
+    assert not stage.server.requests
+
+
+def test_a_trace_can_be_saved_to_a_path_with_spaces(stage: Stage) -> None:
+    stage.script = says("FINAL(ok)")
+    stage.kernel.ok("%rlm Go on.")
+    stage.kernel.ok('%rlm save "a copy.trace.ipynb"')
+    assert (stage.folder / "a copy.trace.ipynb").exists()
+
+
+def test_running_out_of_iterations_is_told_apart(stage: Stage) -> None:
+    stage.script = says(code("answer['content'] = 'what I have'"))
+    executed = stage.kernel.ok("%%rlm --max-iterations 2\nGo.")
+    assert executed.result["text/plain"] == "what I have"
+    assert "out of iterations" in executed.of("update_display_data")[-1]["content"]["data"]["text/plain"]
+    assert "out of iterations" in executed.result["text/html"]
+
+
+def test_an_unknown_notebook_is_said_once(stage: Stage) -> None:
+    stage.script = says("FINAL(ok)")
+    stage.kernel.ok("import os; told = os.environ.pop('JPY_SESSION_NAME')")
+    try:
+        first, second = (
+            stage.kernel.ok("%rlm Go on.").of("update_display_data")[-1]["content"]["data"]["text/plain"]
+            for _ in range(2)
+        )
+    finally:
+        stage.kernel.ok("os.environ['JPY_SESSION_NAME'] = told")
+    assert "No trace notebook is written" in first
+    assert "No trace notebook is written" not in second
+
+
+def test_a_default_that_was_refused_does_not_break_reloading(stage: Stage) -> None:
+    stage.kernel.run("%config RLMMagics.timeout = 'abc'")
+    stage.kernel.ok("%reload_ext rlm_jupyter")
+    stage.script = says("FINAL(ok)")
+    stage.kernel.ok("%rlm Go on.")

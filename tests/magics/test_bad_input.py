@@ -28,6 +28,9 @@ NOTHING_LISTENS = "http://127.0.0.1:9"
         ("%%rlm --out not-a-name\nGo.", "--out takes the name of a variable"),
         ("%%rlm\n   \n", "The question is empty"),
         ("%rlm --fresh", "There is no question"),
+        ("%rlm --env local --vars mine Go.", "are about the notebook's variables"),
+        ("%rlm --env local --sync out Go.", "are about the notebook's variables"),
+        ("%rlm --vars mine --sync out Go.", "--sync out shows it nothing"),
         ("%rlm trace 99", "%rlm trace takes the number of a run"),
     ],
 )
@@ -38,6 +41,18 @@ def test_options(stage: Stage, cell: str, told: str) -> None:
     assert executed.status == "error"
     assert told in executed.traceback + executed.text + executed.error + _stderr(executed)
     assert stage.kernel.ok("%rlm And now?").result["text/plain"] == "still here"
+
+
+@pytest.mark.parametrize("command", ["%rlm", "%rlm status", "%rlm models", "%rlm A question"])
+def test_a_setting_that_cannot_be_is_told_of_briefly(stage: Stage, command: str) -> None:
+    stage.kernel.ok("%config RLMMagics.backend = 'nobody'")
+    try:
+        executed = stage.kernel.run(command)
+    finally:
+        stage.kernel.ok("%config RLMMagics.backend = None")
+    assert executed.status == "error"
+    assert executed.traceback.startswith("ConfigurationError: There is no backend 'nobody'. There are:")
+    assert len(executed.traceback.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+from scripted_server import Reply
 from scripts import code, says
 from stage import Stage
 
@@ -20,12 +22,44 @@ def test_the_users_own_names_come_back(stage: Stage) -> None:
 
 
 def test_the_users_own_names_come_back_after_a_failure(stage: Stage) -> None:
-    from scripted_server import Reply
-
     stage.kernel.ok("context = 'my context'; answer = 42")
     stage.script = says(code("context = 1"), Reply(status=400, body=b'{"error": {"message": "no"}}'))
     assert stage.kernel.run("%rlm Go.").status == "error"
     assert stage.kernel.value("[context, answer]") == ["my context", 42]
+
+
+@pytest.mark.parametrize(
+    ("options", "reply"),
+    [
+        ("", Reply(status=400, body=b'{"error": {"message": "no"}}')),
+        ("--timeout 0.5", code("while True: pass")),
+        ("--env nowhere", "FINAL(never asked)"),
+        ("--env local --sync in", "FINAL(never asked)"),
+    ],
+    ids=["client", "limit", "configuration", "usage"],
+)
+def test_a_failure_holds_nothing_of_the_users(stage: Stage, options: str, reply: Reply | str) -> None:
+    stage.kernel.ok("import gc, weakref\nclass Table(list): pass\ntable = Table([1]); held = weakref.ref(table)")
+    stage.script = says(code("len(context)"), reply)
+    assert stage.kernel.run(f"%rlm --context table {options} Go.").status == "error"
+    stage.kernel.ok("import sys; assert sys.last_value is not None\ndel table; gc.collect()")
+    assert stage.kernel.value("held() is None")
+
+
+def test_an_interrupt_is_told_of_briefly_and_holds_nothing_either(stage: Stage) -> None:
+    stage.kernel.ok("import gc, weakref\nclass Table(list): pass\ntable = Table([1]); held = weakref.ref(table)")
+    stage.script = says(code("answer['content'] = 'half'", "llm_query('x')"), sub=Reply(delay=2.0))
+    message_id = stage.kernel.send("%rlm --context table Go.")
+    stage.server.wait_for(2)
+    stage.kernel.interrupt()
+    executed = stage.kernel.finish(message_id)
+    assert executed.traceback.splitlines() == [
+        "InterruptedRun: The run was interrupted.",
+        "The answer so far: half",
+        "What was done until then is in the trace: %rlm trace",
+    ]
+    stage.kernel.ok("del table; gc.collect()")
+    assert stage.kernel.value("held() is None")
 
 
 def test_in_out_and_the_prompt_number_are_untouched(stage: Stage) -> None:

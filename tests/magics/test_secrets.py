@@ -13,6 +13,11 @@ from scripts import code, is_root, step
 
 NAMES = [f"SERVICE_{i}_{kind}" for i in range(10) for kind in ("API_KEY", "TOKEN", "SECRET")]
 IN_ENVIRONMENT = {name: f"{name[::-1].lower()}/{'x' * (i % 7)}\"'\\q{i}" for i, name in enumerate(NAMES)}
+IN_ENVIRONMENT |= {
+    "DB_PASSWORD": "correct horse battery staple",
+    "VAULT_PASSPHRASE": "first half of it\nsecond half of it",
+    "BACKUP_SECRET": "drei späte Gäste: «Öl & Äpfel»",
+}
 SHAPED = [
     "sk-proj-" + "Ab3" * 14,
     "sk-ant-api03-" + "Zy9" * 14,
@@ -23,6 +28,11 @@ SHAPED = [
     "AIza" + "Sy1" * 12,
     "hf_" + "QwErTy" * 6,
     "glpat-" + "k3y" * 7,
+    "gsk_" + "g5K" * 10,
+    "xai-" + "t7U" * 10,
+    "npm_" + "w1Q" * 12,
+    "ASIA" + "IOSFODNN7EXAMPL2",
+    "-----BEGIN EC PRIVATE KEY-----\n" + f"{'MHcCAQEEIPb0Kx9z' * 4}\n" * 3 + "-----END EC PRIVATE KEY-----",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
 ]
 ARGUMENTS = ["argument-key-4711-abcdef", "header-value-0815-ghijkl", "tool-password-2342-mnopqr"]
@@ -34,7 +44,7 @@ SECRETS = [*IN_ENVIRONMENT.values(), *SHAPED, *ARGUMENTS]
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Everything that a kernel published and wrote in runs that are full of secrets."""
-    assert len(SECRETS) >= 43
+    assert len(SECRETS) >= 50
     folder = tmp_path_factory.mktemp("secrets")
     notebook = folder / "analysis.ipynb"
     notebook.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
@@ -81,7 +91,7 @@ rlm.completion(notes, root_prompt="What do the notes say?")
 
 def _model(request: ChatRequest) -> Reply | str:
     if not is_root(request):
-        return f"The key is {IN_REPLIES[1]}."
+        return f"The keys are {', '.join(IN_REPLIES)}."
     if " fail" in request.prompt:
         return Reply(status=400, body=json.dumps({"error": {"message": f"Not with {ARGUMENTS[0]}"}}).encode())
     if step(request) == 0:
@@ -94,7 +104,7 @@ def _model(request: ChatRequest) -> Reply | str:
         )
     if step(request) == 1:
         return code("raise ValueError(os.environ['SERVICE_0_API_KEY'] + ' in an error')")
-    return f"FINAL(It says {', '.join(IN_CONTEXT)}, {IN_REPLIES[0]} and {ARGUMENTS[0]}.)"
+    return f"FINAL(It says {', '.join([*IN_CONTEXT, *IN_REPLIES, *IN_ENVIRONMENT.values()])} and {ARGUMENTS[0]}.)"
 
 
 @pytest.mark.parametrize("secret", SECRETS)
