@@ -187,7 +187,7 @@ class JupyterREPL(InProcessEnvironment):
 
 
 def _live_shell() -> InteractiveShell:
-    from IPython import get_ipython
+    from IPython.core.getipython import get_ipython
 
     shell = get_ipython()
     if shell is None:
