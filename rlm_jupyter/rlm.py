@@ -80,7 +80,8 @@ class RLM:
         on_iteration_complete: Callable[[int, int, float], None] | None = None,
     ) -> None:
         environment_kwargs = dict(environment_kwargs or {})
-        check_environment(environment, environment_kwargs, persistent=persistent)
+        tools = {"custom_tools": custom_tools} if custom_tools else {}
+        check_environment(environment, {**environment_kwargs, **tools}, persistent=persistent)
         client: Client = make_client(backend, backend_kwargs)
         told = [secrets_in(each) for each in (backend_kwargs or {}, environment_kwargs, custom_tools or {})]
         self._setup = Setup(
@@ -245,8 +246,6 @@ class RLM:
         arguments = {**self._setup.environment_kwargs}
         if self._setup.prompting.tools:
             arguments["custom_tools"] = self._setup.prompting.tools
-        if self._setup.persistent:
-            arguments["persistent"] = True
         environment = get_environment(self._setup.environment, arguments)
         if self._setup.persistent:
             self._kept.environment = environment

@@ -95,7 +95,7 @@ class Environment(Protocol):
         """Make the payload the first context (``context`` and ``context_0``), by reference."""
 
     def offer(self, names: Mapping[str, Any]) -> None:
-        """Add names to the scaffold of the runs to come (``session_context_0``, ...)."""
+        """Set the names that the scaffold of the runs to come also has (``session_context_0``, ...)."""
 
     def contexts(self) -> Mapping[str, Any]:
         """Return the contexts and histories that there are, by name."""
@@ -116,7 +116,7 @@ class Environment(Protocol):
         """Return what stands in ``answer["content"]``, or None while it is empty."""
 
     def changes(self) -> NamespaceChanges:
-        """Return what the run changed in the user's namespace."""
+        """Return what the last run changed in the user's namespace, once it is over."""
 
     def cleanup(self) -> None:
         """Give everything back. May be called twice."""
