@@ -36,15 +36,9 @@ def check_environment(name: str, arguments: Mapping[str, Any], *, persistent: bo
 
 
 def get_environment(name: str, arguments: Mapping[str, Any]) -> Environment:
-    """Return a new environment. Raises ``ConfigurationError`` for a name or arguments that cannot be used.
-
-    ``persistent`` is told to those environments that want to know it.
-    """
-    kind = load_plugin(GROUP, name)
-    if "persistent" not in inspect.signature(kind).parameters:
-        arguments = {key: value for key, value in arguments.items() if key != "persistent"}
+    """Return a new environment. Raises ``ConfigurationError`` for a name or arguments that cannot be used."""
     check_environment(name, arguments, persistent=False)
-    environment: Environment = kind(**arguments)
+    environment: Environment = load_plugin(GROUP, name)(**arguments)
     return environment
 
 

@@ -227,8 +227,10 @@ def test_what_cannot_be_used_is_refused_before_anything_is_made(
         check_environment(name, arguments, persistent=False)
 
 
-def test_an_environment_that_need_not_know_that_it_is_kept() -> None:
-    assert get_environment("local", {"persistent": True}).name == "local"
+def test_an_environment_is_made_by_name() -> None:
+    assert get_environment("local", {"custom_tools": {"twice": 2}}).name == "local"
+    with pytest.raises(ConfigurationError, match="does not take persistent"):
+        get_environment("local", {"persistent": True})
 
 
 def test_names_are_offered_instead_of_those_before(local: LocalREPL) -> None:
