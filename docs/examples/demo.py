@@ -31,7 +31,9 @@ def main() -> int:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     began = time.perf_counter()
     # A Jupyter server tells its kernels in this variable which notebook they belong to.
-    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(HERE)}})
+    quiet = ["--log-level=ERROR"]  # a word about TCP from the kernel is no fact of this demo
+    resources = {"metadata": {"path": str(HERE)}}
+    client = NotebookClient(notebook, timeout=300, resources=resources, extra_arguments=quiet)
     client.execute(env={**os.environ, "JPY_SESSION_NAME": str(NOTEBOOK)})
     in_all = time.perf_counter() - began
 

@@ -145,10 +145,9 @@ class ModelCallStart(_Record):
     added: list[MessageRecord] = Field(default_factory=list)
 
 
-class ModelCallEnd(_Record):
-    """The root model replied, or failed to; ``reply`` is the digest of the text."""
+class _ReplyEnd(_Record):
+    """A model replied, or failed to; ``reply`` is the digest of the text."""
 
-    kind: Literal["model_call"] = "model_call"
     reply: str | None = None
     response_model: str | None = None
     response_id: str | None = None
@@ -156,6 +155,12 @@ class ModelCallEnd(_Record):
     retries: int = 0
     usage: UsageRecord = Field(default_factory=UsageRecord)
     error: ErrorRecord | None = None
+
+
+class ModelCallEnd(_ReplyEnd):
+    """The root model replied, or failed to; ``reply`` is the digest of the text."""
+
+    kind: Literal["model_call"] = "model_call"
 
 
 class CodeStart(_Record):
@@ -186,17 +191,10 @@ class SubcallStart(_Record):
     index: int | None = None
 
 
-class SubcallEnd(_Record):
+class SubcallEnd(_ReplyEnd):
     """The model replied to model code, or failed to; ``reply`` is the digest of the text."""
 
     kind: Literal["subcall"] = "subcall"
-    reply: str | None = None
-    response_model: str | None = None
-    response_id: str | None = None
-    finish_reason: str | None = None
-    retries: int = 0
-    usage: UsageRecord = Field(default_factory=UsageRecord)
-    error: ErrorRecord | None = None
 
 
 StartPayload: TypeAlias = Annotated[
