@@ -121,9 +121,7 @@ class Run:
             with self._code_run(effect) as code:
                 code.result = self._environment.execute_code(effect.code)
             return code.result
-        if isinstance(effect, ReadAnswer):
-            return self._environment.answer_so_far()
-        return self._mark(effect)
+        return self._at_once(effect)
 
     async def _ado(self, effect: Effect) -> Any:
         if isinstance(effect, CallModel):
@@ -134,9 +132,7 @@ class Run:
             with self._code_run(effect) as code:
                 code.result = await self._environment.aexecute_code(effect.code)
             return code.result
-        if isinstance(effect, ReadAnswer):
-            return self._environment.answer_so_far()
-        return self._mark(effect)
+        return self._at_once(effect)
 
     @contextmanager
     def _recorded(self, task: asyncio.Task[Any] | None = None) -> Iterator[_Outcome]:
@@ -158,10 +154,10 @@ class Run:
                 told = self._told(error, outcome, asynchronous=task is not None)
                 self._end(outcome, told)
                 raise told from (None if told is self._scope.failure else raised)
+            self._scope.cancel("it is over")  # threads of model code may still be asking
             self._end(outcome, None)
-            if self._scope.cancelled:  # an interrupt came while things were put back
+            if self._scope.interrupted:  # while things were put back
                 raise self._told(KeyboardInterrupt(), outcome, asynchronous=task is not None)
-            self._scope.cancel("it is over")
 
     def _end(self, outcome: _Outcome, error: BaseException | None) -> None:
         """Record the end of what is open, innermost first; cancelled sub-calls get a moment to end theirs."""
@@ -199,7 +195,7 @@ class Run:
         span = self._recorder.start(start, self._iteration_span or self._run_span)
         self._messages_sent = len(messages)
         try:
-            self._check_limits()
+            self._meter.enforce(self._scope)
             request = ModelRequest(messages, None, self._setup.sampling)
             call = _ModelCall(self._scope.adopt(submit(self._setup.client.acompletion(request, self._on_text))))
             yield call
@@ -236,29 +232,27 @@ class Run:
             raise self._scope.failure or KeyboardInterrupt
         self._meter.add_block(failed=code.result is not None and code.result.error is not None)
 
-    def _check_limits(self) -> None:
-        if reached := self._meter.reached():
-            self._scope.cancel("a limit was reached", reached)
-        self._scope.check()
-
     def _code_status(self, result: REPLResult) -> Status:
         if self._scope.cancelled:
             return "limit" if self._scope.failure is not None else "interrupted"
         return "error" if result.error is not None else "ok"
 
-    def _mark(self, effect: Effect) -> None:
-        """Record that an iteration begins or ends, and tell whoever asked to be told."""
+    def _at_once(self, effect: Effect) -> str | None:
+        """Do what needs no waiting: read the answer, or record that an iteration begins or ends."""
         depth = self._begin.depth
         if isinstance(effect, BeginIteration):
             start = IterationStart(number=effect.number, closing=effect.closing)
             self._iteration_span = self._recorder.start(start, self._run_span)
             self._iteration_began = time.perf_counter()
             self._call_back("on_iteration_start", depth, effect.number)
+        elif isinstance(effect, ReadAnswer):
+            return self._environment.answer_so_far()
         elif isinstance(effect, EndIteration):
             seconds = time.perf_counter() - self._iteration_began
             self._recorder.end(self._iteration_span, IterationEnd(answered=effect.answer is not None))
             self._iteration_span = ""
             self._call_back("on_iteration_complete", depth, effect.number, seconds)
+        return None
 
     def _call_back(self, name: str, *arguments: Any) -> None:
         callback = getattr(self._setup.callbacks, name)

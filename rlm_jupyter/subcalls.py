@@ -122,9 +122,7 @@ class Subcalls:
     ) -> str | Exception:
         """Return the reply or the exception; a call that was waiting for room when the run ended is never sent."""
         async with self._room, self._counted():
-            if reached := self._meter.reached():
-                self._scope.cancel("a limit was reached", reached)
-            self._scope.check()
+            self._meter.enforce(self._scope)
             name = model or self._client.model_name
             digest = self._recorder.blob(prompt, PROMPT_LIMIT)
             span = self._recorder.start(SubcallStart(model=name, prompt=digest, batch=batch, index=index), parent)

@@ -77,7 +77,7 @@ class _Signals:
             _raise_within(pressed)
             return
         for scope in self._scopes:
-            scope.cancel("interrupted")
+            scope.interrupt()
         unfinished = [scope for scope in self._scopes if not scope.closing]
         if self._scopes and not unfinished:
             return  # they are putting things back, and look at what came meanwhile when they have

@@ -12,6 +12,7 @@ from .errors import (
     LimitExceededError,
     TokenLimitExceededError,
 )
+from .scope import Scope
 from .usage import Usage
 
 __all__ = ["Limits", "Meter"]
@@ -77,6 +78,12 @@ class Meter:
         """Count a code block."""
         with self._lock:
             self._errors = self._errors + 1 if failed else 0
+
+    def enforce(self, scope: Scope) -> None:
+        """End the scope when a limit is reached. Raises the limit's error, or why else the scope has ended."""
+        if reached := self.reached():
+            scope.cancel("a limit was reached", reached)
+        scope.check()
 
     def reached(self) -> LimitExceededError | None:
         """Return the error of the limit that is reached, or None."""

@@ -34,6 +34,7 @@ class Scope:
         self.running_code = False
         self.closing = False
         self.pressed = False
+        self.interrupted = False
         self.loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -48,6 +49,11 @@ class Scope:
         if self._reason is not None:
             msg = f"The run has ended ({self._reason}): no further model call is made."
             raise CancellationError(msg)
+
+    def interrupt(self) -> None:
+        """End the scope because the user said so; ``interrupted`` tells of it also when the scope had ended by then."""
+        self.interrupted = True
+        self.cancel("interrupted")
 
     def cancel(self, reason: str, failure: RLMError | None = None) -> None:
         """End the scope: cancel what is in flight, refuse what comes. The first reason stands."""

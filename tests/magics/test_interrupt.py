@@ -7,7 +7,7 @@ import time
 
 import nbformat
 import pytest
-from scripted_server import Reply
+from scripted_server import ChatRequest, Reply
 from scripts import code, says
 from stage import Stage
 
@@ -178,3 +178,19 @@ def test_a_time_limit_holds_within_a_cell(stage: Stage, stubborn: bool) -> None:
     assert "half" in executed.traceback
     assert "limit" in stage.trace.read_text()
     assert stage.kernel.value("3 + 3") == 6
+
+
+def test_what_threads_of_model_code_still_ask_ends_with_the_answer(stage: Stage) -> None:
+    ask = "threading.Thread(target=lambda: llm_query_batched(['late'] * 40), daemon=True).start()"
+    stage.script = says(code("import threading", ask, "llm_query('now')"), "FINAL(done)", sub=_slow_unless_now)
+    executed = stage.kernel.ok("%rlm --quiet --out done Go.")
+    assert executed.result["text/plain"] == "done"
+    assert stage.kernel.value("all(span.status is not None for span in done.trace.subcalls)")
+    assert stage.kernel.value("done.trace.events[-1] is done.trace.root.end")
+    sent = len(stage.server.requests)
+    stage.server.wait_idle()
+    assert len(stage.server.requests) == sent
+
+
+def _slow_unless_now(request: ChatRequest) -> Reply:
+    return Reply("a reply", delay=0 if request.prompt == "now" else SLOW)
