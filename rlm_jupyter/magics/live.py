@@ -7,6 +7,7 @@ import html
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from IPython.display import DisplayHandle
@@ -43,8 +44,33 @@ _COLOURS = {
 }
 
 
+@dataclass(slots=True)
+class _Count:
+    """How many of a kind are under way, and how the others ended."""
+
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+
+    def begin(self) -> None:
+        self.running += 1
+
+    def end(self, status: str) -> None:
+        self.running -= 1
+        self.done += status == "ok"
+        self.failed += status != "ok"
+
+    def told(self, noun: str) -> list[str]:
+        parts = [f"{self.done} done"] if self.running or self.done or self.failed else []
+        parts += [f"{self.failed} failed"] if self.failed else []
+        parts += [f"{self.running} running"] if self.running else []
+        return [f"{noun}: {', '.join(parts)}"] if parts else []
+
+
 class LiveDisplay:
     """Follows one run through its events, which the recorder has redacted, and the text that streams in.
+
+    Child runs are counted, like sub-calls; iterations and the text are the root's own.
 
     Without ``updates``, as in a terminal, which can only add lines, it is shown once, at the end.
 
@@ -58,8 +84,10 @@ class LiveDisplay:
         self._began = time.monotonic()
         self._model = ""
         self._iteration = self._max_iterations = 0
-        self._closing = False
-        self._waiting = self._done = self._failed = 0
+        self._closing = self._compacting = False
+        self._own: str | None = None
+        self._own_steps: set[str] = set()
+        self._subcalls, self._children = _Count(), _Count()
         self._tokens_in = self._tokens_out = 0
         self._written: list[str] = []
         self._size = 0
@@ -105,32 +133,43 @@ class LiveDisplay:
         """Take in an event of the run."""
         with self._lock:
             if isinstance(event, SpanStart):
-                self._begin(event.payload)
+                self._begin(event)
             elif isinstance(event, SpanEnd):
                 self._end(event)
 
-    def _begin(self, payload: object) -> None:
-        if isinstance(payload, RunStart):
+    def _begin(self, event: SpanStart) -> None:
+        payload = event.payload
+        if isinstance(payload, SubcallStart):
+            self._subcalls.begin()
+        elif isinstance(payload, RunStart) and self._own is not None:
+            self._children.begin()
+        elif isinstance(payload, RunStart):
+            self._own = event.span_id
+            self._own_steps = {event.span_id}
             self._model, self._max_iterations = payload.model, payload.max_iterations
+        elif event.parent_id not in self._own_steps:
+            return
         elif isinstance(payload, IterationStart):
+            self._own_steps = {event.parent_id, event.span_id} if event.parent_id else {event.span_id}
             self._iteration, self._closing = payload.number, payload.closing
         elif isinstance(payload, ModelCallStart):
+            self._own_steps.add(event.span_id)
+            self._compacting = payload.purpose == "compaction"
             self._clear()
-        elif isinstance(payload, SubcallStart):
-            self._waiting += 1
 
     def _end(self, event: SpanEnd) -> None:
         payload = event.payload
         if isinstance(payload, SubcallEnd):
-            self._waiting -= 1
-            self._done += event.status == "ok"
-            self._failed += event.status != "ok"
+            self._subcalls.end(event.status)
         if isinstance(payload, ModelCallEnd | SubcallEnd):
             self._tokens_in += payload.usage.input_tokens or 0
             self._tokens_out += payload.usage.output_tokens or 0
-        if isinstance(payload, ModelCallEnd):
+        if isinstance(payload, ModelCallEnd) and event.span_id in self._own_steps:
+            self._compacting = False
             self._clear()
-        if isinstance(payload, RunEnd):
+        if isinstance(payload, RunEnd) and event.span_id != self._own:
+            self._children.end(event.status)
+        elif isinstance(payload, RunEnd):
             self._status, self._changes = event.status, payload.changes
 
     def _clear(self) -> None:
@@ -147,7 +186,8 @@ class LiveDisplay:
     def _facts(self) -> tuple[object, ...]:
         """What a person would notice; whole seconds, so that a clock alone changes the display once a second."""
         seconds = int(time.monotonic() - self._began)
-        return (seconds, self._iteration, self._waiting, self._done, self._failed, self._tokens_out, self._size)
+        counts = *self._subcalls.told("sub-calls"), *self._children.told("children")
+        return (seconds, self._iteration, self._compacting, counts, self._tokens_out, self._size)
 
     def _bundle(self) -> dict[str, Any]:
         with self._lock:
@@ -171,16 +211,13 @@ class LiveDisplay:
         if self._status is not None:
             word = "out of iterations, answered with what it had" if self._out_of_iterations() else _WORDS[self._status]
             state = word + (f" after {number} iteration{'' if number == 1 else 's'}" if number else "")
+        elif self._compacting:
+            state = "summing up the conversation"
         elif self._closing:
             state = "asking for a final answer"
         else:
             state = f"iteration {number} of {self._max_iterations}" if number else "starting"
-        facts = [state]
-        if self._waiting or self._done or self._failed:
-            parts = [f"{self._done} done"]
-            parts += [f"{self._failed} failed"] if self._failed else []
-            parts += [f"{self._waiting} running"] if self._waiting else []
-            facts.append(f"sub-calls: {', '.join(parts)}")
+        facts = [state, *self._children.told("children"), *self._subcalls.told("sub-calls")]
         if (self._tokens_in or self._tokens_out) and self._status != "ok":
             facts.append(f"{self._tokens_in:,} tokens in, {self._tokens_out:,} out")
         return facts

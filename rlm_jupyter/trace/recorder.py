@@ -20,6 +20,7 @@ from .context_record import PREVIEW_LIMIT
 from .digest import text_digest
 from .redaction import Redactor
 from .schema import (
+    ROOT_SPAN,
     Blob,
     CodeEnd,
     CodeStart,
@@ -38,7 +39,7 @@ from .schema import (
     SubcallStart,
     UsageRecord,
 )
-from .trace import Trace
+from .trace import Span, Trace
 
 __all__ = ["Recorder", "Sink"]
 
@@ -51,12 +52,25 @@ _Payload = TypeVar("_Payload", bound=BaseModel)
 
 _log = logging.getLogger(__name__)
 
+_NOWHERE = "s0"
+"""The id of every span that is not recorded, because what it belongs to is over."""
+
+_ENDS: dict[str, Callable[[], _End]] = {
+    "run": RunEnd,
+    "iteration": IterationEnd,
+    "model_call": ModelCallEnd,
+    "code": CodeEnd,
+    "subcall": SubcallEnd,
+}
+
 _REFERENCES = frozenset({"kind", "digest", "prompt", "reply"})
 """Fields of the schema that hold a constant or a digest, in which nothing can hide."""
 
 
 class Recorder:
     """Records one run, with its children and sub-calls. Safe to use from any thread; costs are per event.
+
+    Nothing follows the end of a run: what is still open in it ends with it, and what comes later is dropped.
 
     Of texts that are too long it keeps head and tail, once the secrets are out of them (``bounds``).
     """
@@ -70,37 +84,75 @@ class Recorder:
         self.run_id = f"{int(clock() * 1000):012x}{secrets.token_hex(10)}"
         self._sinks = list(sinks)
         self._clock = clock
+        self._abandoned: set[str] = set()
         self._lock = threading.RLock()
 
     def start(self, payload: _Start, parent_id: str | None = None) -> str:
-        """Record that a span opens, and return its id."""
+        """Record that a span opens, and return its id; one of no parent stands below the run itself.
+
+        In a run that is over, and below what was abandoned, nothing is recorded any more.
+        """
         clean = bounded(self._redacted(payload))
         with self._lock:
-            span_id = f"s{len(self.trace.spans) + 1}"
-            event = SpanStart(
-                run_id=self.run_id,
-                seq=len(self.trace.events),
-                span_id=span_id,
-                parent_id=parent_id,
-                started=self._clock(),
-                payload=clean,
-            )
-            self._emit(event)
-        return span_id
+            return self._open(clean, parent_id, self._clock())
 
     def end(self, span_id: str, payload: _End, status: Status = "ok") -> None:
-        """Record that a span closes."""
+        """Record that a span closes, once; with a run, what is still open in it."""
         clean = bounded(self._redacted(payload))
         with self._lock:
-            event = SpanEnd(
-                run_id=self.run_id,
-                seq=len(self.trace.events),
-                span_id=span_id,
-                ended=self._clock(),
-                status=status,
-                payload=clean,
-            )
-            self._emit(event)
+            span = self.trace.spans.get(span_id)
+            if span is not None and span.end is None and span.kind == "run":
+                self._end_below(span, "interrupted")
+            self._close(span_id, clean, status, self._clock())
+
+    def abandon(self, span_id: str, status: Status = "interrupted") -> None:
+        """End every span that is still open below this one, innermost first; what comes of them later is dropped.
+
+        The span itself is left to whoever opened it.
+        """
+        with self._lock:
+            self._abandoned.add(span_id)
+            span = self.trace.spans.get(span_id)
+            if span is not None:
+                self._end_below(span, status)
+
+    def graft(
+        self,
+        events: Iterable[Event],
+        parent_id: str | None = None,
+        *,
+        batch: str | None = None,
+        index: int | None = None,
+    ) -> str:
+        """Record a child run that another process recorded, below this span, and return the new id of its run.
+
+        Spans and events are numbered as this run's, and what the child left open ends as interrupted; times stay those
+        of the other process. ``batch`` and ``index`` say its slot, which that process did not know. Without any event
+        nothing is recorded. Raises ``ValueError`` when the events do not begin with a run.
+        """
+        told = self._retold(events)
+        if not told:
+            return _NOWHERE
+        first = next((event for event in told if isinstance(event, SpanStart)), None)
+        if first is None or not isinstance(first.payload, RunStart):
+            msg = "A child's events begin with the start of its run, and these do not: hand over all that its sink got."
+            raise ValueError(msg)
+        ids: dict[str | None, str] = {}
+        with self._lock:
+            slot = {"batch": batch, "index": index} if batch is not None else {}
+            begin = first.payload.model_copy(update=slot)
+            root = ids[first.span_id] = self._open(begin, parent_id, first.started)
+            if root == _NOWHERE:
+                return root
+            for event in told:
+                if isinstance(event, Blob):
+                    self._keep(event.digest, event.text, event.size, cut=event.cut)
+                elif isinstance(event, SpanEnd):
+                    self._close(ids.get(event.span_id, _NOWHERE), event.payload, event.status, event.ended)
+                elif event is not first:
+                    ids[event.span_id] = self._open(event.payload, ids.get(event.parent_id, root), event.started)
+            self.end(root, RunEnd(), "interrupted")
+        return root
 
     def blob(self, text: str, limit: int) -> str:
         """Record a text, unless it is here already, and return the digest of the redacted whole.
@@ -112,10 +164,73 @@ class Recorder:
         with self._lock:
             if digest not in self.trace.blobs:
                 cut = len(clean) > limit
-                kept = head_and_tail(clean, limit) if cut else clean
-                seq = len(self.trace.events)
-                self._emit(Blob(run_id=self.run_id, seq=seq, digest=digest, size=len(clean), text=kept, cut=cut))
+                self._keep(digest, head_and_tail(clean, limit) if cut else clean, len(clean), cut=cut)
         return digest
+
+    def _open(self, payload: _Start, parent_id: str | None, started: float) -> str:
+        if parent_id is None and self.trace.root is not None:
+            parent_id = self.trace.root.span_id
+        if self._is_left(parent_id):
+            return _NOWHERE
+        span_id = f"s{len(self.trace.spans) + 1}"
+        event = SpanStart(
+            run_id=self.run_id,
+            seq=len(self.trace.events),
+            span_id=span_id,
+            parent_id=parent_id,
+            started=started,
+            payload=payload,
+        )
+        self._emit(event)
+        return span_id
+
+    def _close(self, span_id: str, payload: _End, status: Status, ended: float) -> None:
+        span = self.trace.spans.get(span_id)
+        if span is None or span.end is not None:
+            return
+        event = SpanEnd(
+            run_id=self.run_id,
+            seq=len(self.trace.events),
+            span_id=span_id,
+            ended=ended,
+            status=status,
+            payload=payload,
+        )
+        self._emit(event)
+
+    def _keep(self, digest: str, text: str, size: int, *, cut: bool) -> None:
+        if digest not in self.trace.blobs and not self._is_left(ROOT_SPAN):
+            seq = len(self.trace.events)
+            self._emit(Blob(run_id=self.run_id, seq=seq, digest=digest, size=size, text=text, cut=cut))
+
+    def _end_below(self, root: Span, status: Status) -> None:
+        for span in reversed(list(root.walk())):
+            if span is not root and span.end is None:
+                self._close(span.span_id, _ENDS[span.kind](), status, self._clock())
+
+    def _is_left(self, span_id: str | None) -> bool:
+        """Return whether nothing opens below the span any more: it was given up, or a run around it is over."""
+        while span_id is not None:
+            span = self.trace.spans.get(span_id)
+            if span_id == _NOWHERE or span_id in self._abandoned or _is_over(span):
+                return True
+            span_id = span.start.parent_id if span is not None else None
+        return False
+
+    def _retold(self, events: Iterable[Event]) -> list[Event]:
+        """Return another recorder's events without the secrets that this one knows of."""
+        told: list[Event] = []
+        digests: dict[str, str] = {}
+        for event in events:
+            if isinstance(event, Blob):
+                text = self._text(event.text)
+                digest = event.digest if text == event.text else text_digest(text)
+                digests[event.digest] = digest
+                told.append(event.model_copy(update={"digest": digest, "text": text}))
+            else:
+                payload = _renamed(bounded(self._redacted(event.payload)), digests)
+                told.append(event.model_copy(update={"payload": payload}))
+        return told
 
     def _emit(self, event: Event) -> None:
         self.trace.add(event)
@@ -174,6 +289,25 @@ class Recorder:
             except UnicodeEncodeError:  # a lone surrogate: JSON in UTF-8 has no way to write it
                 text = text.encode("utf-8", "backslashreplace").decode("utf-8")
         return self.redactor.redact(text)
+
+
+def _is_over(span: Span | None) -> bool:
+    return span is not None and span.end is not None and span.kind == "run"
+
+
+def _renamed(payload: _Payload, digests: dict[str, str]) -> _Payload:
+    """Return the payload with the names that the texts have here."""
+    changed: dict[str, Any] = {}
+    if isinstance(payload, ModelCallStart):
+        changed["added"] = [
+            message.model_copy(update={"digest": digests.get(message.digest, message.digest)})
+            for message in payload.added
+        ]
+    elif isinstance(payload, SubcallStart):
+        changed["prompt"] = digests.get(payload.prompt, payload.prompt)
+    elif isinstance(payload, ModelCallEnd | SubcallEnd) and payload.reply is not None:
+        changed["reply"] = digests.get(payload.reply, payload.reply)
+    return payload.model_copy(update=changed) if changed else payload
 
 
 def _flat(mapping: dict[Any, Any]) -> list[Any]:

@@ -4,6 +4,9 @@ A trace is a sequence of events. A span opens with a ``SpanStart`` and closes wi
 prompts, replies) are ``Blob`` events, written once each and referred to by digest. Times are seconds since the epoch,
 tokens are counted by the server, money is in US dollars. Names follow OpenTelemetry's GenAI conventions where there is
 one (``input_tokens``, ``output_tokens``, ``finish_reason``, ``response_id``).
+
+A child run stands in the trace of its root: a ``run`` span whose parent is, as a rule, the code span that asked for it.
+A batch's children run at the same time, so their events interleave; what belongs to whom is told by ``parent_id``.
 """
 
 from __future__ import annotations
@@ -84,7 +87,7 @@ class ContextRecord(_Record):
 
 
 class RunStart(_Record):
-    """A recursive completion begins."""
+    """A recursive completion begins; ``batch`` and ``index`` (from 0) are set for a child that is a slot of a batch."""
 
     kind: Literal["run"] = "run"
     question: str
@@ -92,6 +95,8 @@ class RunStart(_Record):
     backend: str
     environment: str
     depth: int = 0
+    batch: str | None = None
+    index: int | None = None
     max_iterations: int
     contexts: list[ContextRecord] = Field(default_factory=list)
     session_id: str | None = None
@@ -123,10 +128,14 @@ class IterationStart(_Record):
 
 
 class IterationEnd(_Record):
-    """The iteration is over; ``answered`` when it ended the run with an answer."""
+    """The iteration is over; ``answered`` when it ended the run with an answer.
+
+    ``rejected`` is what was wrong with an answer that was not accepted, as the model was told it.
+    """
 
     kind: Literal["iteration"] = "iteration"
     answered: bool = False
+    rejected: str | None = None
 
 
 class MessageRecord(_Record):
@@ -137,10 +146,14 @@ class MessageRecord(_Record):
 
 
 class ModelCallStart(_Record):
-    """The root model is called with the first ``kept`` messages of the run's previous call, then ``added``."""
+    """The run's model is called with the first ``kept`` messages of the run's previous call, then ``added``.
+
+    Its ``purpose`` is the next step towards an answer, or to sum up a conversation that fills the model's window.
+    """
 
     kind: Literal["model_call"] = "model_call"
     model: str
+    purpose: Literal["answer", "compaction"] = "answer"
     kept: int = 0
     added: list[MessageRecord] = Field(default_factory=list)
 

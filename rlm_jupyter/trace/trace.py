@@ -21,7 +21,18 @@ from .schema import (
     SubcallStart,
 )
 
-__all__ = ["Span", "Trace"]
+__all__ = ["Span", "Trace", "digests_in"]
+
+
+def digests_in(event: SpanStart | SpanEnd) -> Iterator[str]:
+    """Yield the digests of the texts that the event names."""
+    payload = event.payload
+    if isinstance(payload, ModelCallStart):
+        yield from (message.digest for message in payload.added)
+    elif isinstance(payload, SubcallStart):
+        yield payload.prompt
+    elif isinstance(payload, ModelCallEnd | SubcallEnd) and payload.reply is not None:
+        yield payload.reply
 
 
 @dataclass(slots=True)
@@ -62,7 +73,7 @@ class Span:
 
 
 class Trace:
-    """The events of one run and the spans that they tell of. Complete at every moment of the run."""
+    """The events of one run, its children's among them, and the spans that they tell of: whole at every moment."""
 
     def __init__(self, events: Iterable[SpanStart | SpanEnd | Blob] = ()) -> None:
         self.events: list[SpanStart | SpanEnd | Blob] = []
@@ -80,8 +91,8 @@ class Trace:
         if isinstance(event, Blob):
             self.blobs[event.digest] = event
         elif isinstance(event, SpanStart):
-            span = self.spans[event.span_id] = Span(event)
             parent = self.spans.get(event.parent_id) if event.parent_id else None
+            span = self.spans[event.span_id] = Span(event)
             if parent is not None:
                 parent.children.append(span)
             elif self.root is None:
@@ -132,6 +143,33 @@ class Trace:
     def subcalls(self) -> list[Span]:
         """Every model call that model code made, at any depth."""
         return [span for span in self.walk() if span.kind == "subcall"]
+
+    @property
+    def children(self) -> list[Span]:
+        """Every child run, at any depth: parents first, and those of one code block in the order in which they began.
+
+        ``part`` gives the trace of one alone.
+        """
+        return [span for span in self.walk() if span.kind == "run" and span is not self.root]
+
+    def part(self, span_id: str) -> Trace:
+        """Return the trace of one child run alone, as far as it is told now: its events, and the texts that they name.
+
+        Events, numbers and ids are those of the whole. The cost is that of the child, whatever the size of the whole.
+        Of a span that is not here, such as one that came too late to be recorded, the trace is empty.
+        """
+        events: list[SpanStart | SpanEnd | Blob] = []
+        digests: dict[str, None] = {}
+        root = self.spans.get(span_id)
+        for span in root.walk() if root is not None else ():
+            for event in (span.start, span.end):
+                if event is not None:
+                    events.append(event)
+                    digests.update(dict.fromkeys(digests_in(event)))
+        events += [self.blobs[digest] for digest in digests if digest in self.blobs]
+        part = Trace(sorted(events, key=lambda event: event.seq))
+        part.damage = self.damage
+        return part
 
     @property
     def usage(self) -> UsageSummary:

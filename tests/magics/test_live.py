@@ -50,3 +50,61 @@ def test_what_fails_before_it_begins_is_shown_as_failed(stage: Stage) -> None:
     last = executed.of("update_display_data")[-1]["content"]["data"]
     assert last["text/plain"].startswith("failed · ")
     assert "error-color" in last["text/html"]
+
+
+# Events as a run's recorder hands them on, to a display that is shown where it stands at the end.
+FOLLOW = """
+from rlm_jupyter.magics.live import LiveDisplay
+from rlm_jupyter.trace.recorder import Recorder
+from rlm_jupyter.trace.redaction import Redactor
+from rlm_jupyter.trace.schema import *
+
+def start_run(parent=None, most=9):
+    return recorder.start(RunStart(question="q", model="m", backend="b", environment="e", max_iterations=most), parent)
+
+def call(parent, purpose="answer"):
+    return recorder.start(ModelCallStart(model="m", purpose=purpose), parent)
+
+with LiveDisplay(updates=False) as live:
+    recorder = Recorder(Redactor(environ={{}}), [live.observe])
+    root = start_run()
+    iteration = recorder.start(IterationStart(number=2), root)
+    code = recorder.start(CodeStart(code="go()", index=1), iteration)
+    {steps}
+"""
+
+CHILDREN = """
+    live.text("the root is writing")
+    usage = UsageRecord(input_tokens=10, output_tokens=1)
+    children = [start_run(code, 5) for number in range(7)]
+    for number, child in enumerate(children):
+        inside = recorder.start(IterationStart(number=7, closing=True), child)
+        recorder.end(call(inside), ModelCallEnd(usage=usage))
+        recorder.end(recorder.start(SubcallStart(model="m", prompt=""), inside), SubcallEnd(usage=usage))
+        if number < 5:
+            recorder.end(inside, IterationEnd())
+            recorder.end(child, RunEnd(answer="it"), "ok" if number else "error")
+"""
+
+
+def followed(stage: Stage, steps: str) -> str:
+    executed = stage.kernel.ok(FOLLOW.format(steps=steps.strip()))
+    (data,) = (message["content"]["data"] for message in executed.of("display_data"))
+    return f"{data['text/plain']}\n{data['text/html']}"
+
+
+def test_the_iterations_of_children_are_not_taken_for_the_roots(stage: Stage) -> None:
+    told = followed(stage, CHILDREN)
+    facts = "m · iteration 2 of 9 · children: 4 done, 1 failed, 2 running · sub-calls: 7 done · 140 tokens in, 14 out"
+    assert told.startswith(facts)
+    assert "the root is" in told  # a child's call does not wipe what the root writes
+
+
+def test_a_child_that_ends_does_not_end_the_display(stage: Stage) -> None:
+    told = followed(stage, f"{CHILDREN}\n    recorder.end(root, RunEnd(answer='done'), 'limit')")
+    assert told.startswith("m · stopped at a limit after 2 iterations · children: 4 done, 3 failed · sub-calls: 7 done")
+
+
+def test_a_conversation_that_is_summed_up_is_told(stage: Stage) -> None:
+    assert followed(stage, "call(iteration, 'compaction')").startswith("m · summing up the conversation · ")
+    assert followed(stage, "recorder.end(call(root, 'compaction'), ModelCallEnd())").startswith("m · iteration 2 of 9")

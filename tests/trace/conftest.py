@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +39,8 @@ class Block:
     calls: list[tuple[str, str]] = field(default_factory=list)
     error: ErrorRecord | None = None
     children: list[Run] = field(default_factory=list)
+    width: int = 1
+    """How many of the children run at the same time; more than one are a batch."""
 
 
 @dataclass
@@ -52,21 +55,34 @@ class Run:
     error: ErrorRecord | None = None
     session_id: str | None = None
     usage: UsageRecord = field(default_factory=lambda: UsageRecord(input_tokens=100, output_tokens=10))
+    compacted_at: int | None = None
+    """The number of the iteration in which the conversation was summed up."""
+    rejected: str | None = None
+    """What was wrong with the answer of every iteration but the last."""
 
     def record(self, redactor: Redactor | None = None, sinks: Sequence[Sink] = ()) -> Trace:
         ticks = itertools.count(1_700_000_000)
         recorder = Recorder(redactor or Redactor(environ={}), sinks, clock=lambda: float(next(ticks)))
-        self._record(recorder, None)
+        self.record_in(recorder)
         return recorder.trace
 
-    def _record(self, recorder: Recorder, parent: str | None) -> None:
+    def record_in(
+        self,
+        recorder: Recorder,
+        parent: str | None = None,
+        batch: str | None = None,
+        index: int | None = None,
+        depth: int = 0,
+    ) -> None:
         run = recorder.start(
             RunStart(
                 question=self.question,
                 model="gpt-test",
                 backend="openai",
                 environment="jupyter",
-                depth=0 if parent is None else 1,
+                depth=depth,
+                batch=batch,
+                index=index,
                 max_iterations=30,
                 contexts=[context_record("context", self.context)],
                 session_id=self.session_id,
@@ -78,24 +94,31 @@ class Run:
         sent = 0
         for number, (reply, blocks) in enumerate(self.iterations, 1):
             iteration = recorder.start(IterationStart(number=number), run)
+            if number == self.compacted_at:
+                call = recorder.start(ModelCallStart(model="gpt-test", purpose="compaction", kept=sent), iteration)
+                reply_digest = recorder.blob("In short: nothing so far.", 100_000)
+                recorder.end(call, ModelCallEnd(reply=reply_digest, usage=self.usage))
             added = [MessageRecord(role=role, digest=recorder.blob(text, 100_000)) for role, text in messages[sent:]]
             call = recorder.start(ModelCallStart(model="gpt-test", kept=sent, added=added), iteration)
             sent = len(messages)
             recorder.end(call, ModelCallEnd(reply=recorder.blob(reply, 100_000), usage=self.usage))
-            for index, block in enumerate(blocks, 1):
-                self._record_block(recorder, iteration, index, block)
+            for number_of_block, block in enumerate(blocks, 1):
+                self._record_block(recorder, iteration, number_of_block, block, depth)
             messages += [("assistant", reply), ("user", f"Output of iteration {number}")]
-            recorder.end(iteration, IterationEnd(answered=number == len(self.iterations)))
+            answered = number == len(self.iterations)
+            recorder.end(iteration, IterationEnd(answered=answered, rejected=None if answered else self.rejected))
         recorder.end(run, RunEnd(answer=self.answer, error=self.error), self.status)
 
-    def _record_block(self, recorder: Recorder, iteration: str, index: int, block: Block) -> None:
+    def _record_block(self, recorder: Recorder, iteration: str, index: int, block: Block, depth: int) -> None:
         code = recorder.start(CodeStart(code=block.code, index=index), iteration)
         for slot, (prompt, reply) in enumerate(block.calls):
             start = SubcallStart(model="gpt-small", prompt=recorder.blob(prompt, 4_000), batch="b1", index=slot)
             call = recorder.start(start, code)
             recorder.end(call, SubcallEnd(reply=recorder.blob(reply, 4_000), usage=self.usage))
-        for child in block.children:
-            child._record(recorder, code)
+        batch = "b2" if block.width > 1 else None
+        with ThreadPoolExecutor(block.width) as pool:
+            slots = [(recorder, code, batch, slot if batch else None, depth + 1) for slot in range(len(block.children))]
+            list(pool.map(lambda child, slot: child.record_in(*slot), block.children, slots))
         status: Status = "error" if block.error else "ok"
         recorder.end(code, CodeEnd(outputs=block.outputs, error=block.error), status)
 

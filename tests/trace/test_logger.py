@@ -29,7 +29,7 @@ def test_each_iteration_shows_what_it_had(run: Any) -> None:
     assert third["prompt"][-1] == {"role": "user", "content": "Output of iteration 2"}
     assert first["code_blocks"][0]["result"]["stdout"].startswith("21\n")
     assert "ZeroDivisionError" in second["code_blocks"][0]["result"]["stderr"]
-    assert [call["response"] for call in second["code_blocks"][0]["result"]["rlm_calls"]] == ["No.", "Yes."]
+    assert [call["response"] for call in second["code_blocks"][0]["result"]["rlm_calls"]] == ["No.", "Yes.", "A text."]
     assert (first["final_answer"], third["final_answer"]) == (None, "42")
     assert logger.iteration_count == 3
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 from rlm_jupyter.trace.schema import SCHEMA_VERSION
@@ -34,7 +33,7 @@ def mimebundle(trace: Trace) -> dict[str, Any]:
 
 
 def run_json(trace: Trace) -> dict[str, Any]:
-    """Return the run in short: question, answer, status, usage, and the tree of its first 500 spans.
+    """Return the run in short: question, answer, status, usage, and 500 spans of its tree, the root's own steps first.
 
     ``answer_left_out`` is a sentence for below an answer that is an excerpt, and None below a whole one.
     Times are seconds since the epoch, cost is in US dollars; None means unknown.
@@ -60,6 +59,7 @@ def run_json(trace: Trace) -> dict[str, Any]:
         "iterations": len(trace.iterations),
         "max_iterations": run.max_iterations,
         "subcalls": len(trace.subcalls),
+        "children": len(trace.children),
         "usage": {
             "calls": usage.total_calls,
             "input_tokens": sent,
@@ -69,9 +69,22 @@ def run_json(trace: Trace) -> dict[str, Any]:
         "started": root.start.started if root is not None else None,
         "ended": root.end.ended if root is not None and root.end is not None else None,
         "changes": outcome.changes if outcome is not None else {},
-        "spans": [_span(span) for span in itertools.islice(trace.walk(), _SPANS_SHOWN)],
+        "spans": [_span(span) for span in _shallowest(trace, _SPANS_SHOWN)],
         "spans_left_out": max(0, len(trace.spans) - _SPANS_SHOWN),
     }
+
+
+def _shallowest(trace: Trace, count: int) -> list[Span]:
+    """Return the spans that are nearest to the root, in the order in which they began: a parent before what is in it.
+
+    The first child runs would else take the room of the root's own later iterations.
+    """
+    level = [trace.root] if trace.root is not None else []
+    chosen: list[Span] = []
+    while level and len(chosen) < count:
+        chosen += level[: count - len(chosen)]
+        level = [child for span in level for child in span.children]
+    return sorted(chosen, key=lambda span: span.start.seq)
 
 
 def _span(span: Span) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from rlm_jupyter.trace.schema import (
     CodeStart,
     ErrorRecord,
+    IterationEnd,
     IterationStart,
     ModelCallEnd,
+    ModelCallStart,
     RunStart,
     Status,
     SubcallEnd,
@@ -18,12 +20,16 @@ from rlm_jupyter.trace.trace import Span, Trace
 
 __all__ = [
     "code_of",
+    "compaction_text",
     "cost_text",
     "count_text",
     "error_of",
+    "first_line",
+    "is_compaction",
     "iteration_title",
     "outcome_text",
     "prose_of",
+    "rejection_of",
     "reply_to",
     "run_line",
     "seconds_text",
@@ -102,14 +108,37 @@ def tokens_text(counts: tuple[int | None, int | None]) -> str:
 
 
 def run_line(trace: Trace) -> str:
-    """Return the run in a line: status, model, iterations, sub-calls, tokens, cost, seconds."""
+    """Return the run in a line: status, model, iterations, sub-calls, child runs, tokens, cost, seconds."""
     parts = [outcome_text(trace), trace.run.model, count_text(len(trace.iterations), "iteration")]
     parts.append(count_text(len(trace.subcalls), "sub-call"))
+    children = len(trace.children)
+    parts += [count_text(children, "child run")] if children else []
     parts.append(tokens_text(token_counts(trace.walk())))
     parts.append(f"cost {cost_text(trace.usage.total_cost)}")
     if trace.root is not None and trace.root.seconds is not None:
         parts.append(seconds_text(trace.root.seconds))
     return " · ".join(parts)
+
+
+def is_compaction(span: Span) -> bool:
+    """Return whether the span is a model call that summed up the conversation."""
+    payload = span.start.payload
+    return isinstance(payload, ModelCallStart) and payload.purpose == "compaction"
+
+
+def compaction_text(span: Span) -> str:
+    """Return in a line what summing up the conversation took."""
+    failed = error_of(span)
+    told = f"failed: {first_line(f'{failed.name}: {failed.message}')}" if failed is not None else ""
+    took = seconds_text(span.seconds) if span.end is not None else "running"
+    parts = ["the conversation was summed up", told, tokens_text(token_counts([span])), took]
+    return " · ".join(part for part in parts if part)
+
+
+def rejection_of(iteration: Span) -> str:
+    """Return what was wrong with the answer that the iteration gave, and nothing when it was not refused."""
+    payload = iteration.end.payload if iteration.end is not None else None
+    return (payload.rejected or "") if isinstance(payload, IterationEnd) else ""
 
 
 def iteration_title(span: Span) -> str:
@@ -126,9 +155,9 @@ def span_name(span: Span) -> str:
     if isinstance(payload, IterationStart):
         return f"Iteration {payload.number}"
     if isinstance(payload, RunStart):
-        return _first_line(payload.question)
+        return first_line(payload.question)
     if isinstance(payload, CodeStart):
-        return _first_line(payload.code)
+        return first_line(payload.code)
     return payload.model if isinstance(payload, SubcallStart) else getattr(payload, "model", span.kind)
 
 
@@ -169,7 +198,8 @@ def _is_fence(line: str) -> bool:
     return line.strip().startswith(("```", "~~~"))
 
 
-def _first_line(text: str) -> str:
+def first_line(text: str) -> str:
+    """Return the first line that says something, of a long one its beginning."""
     line = next((line.strip() for line in text.split("\n") if line.strip()), "")
     return line if len(line) <= 100 else f"{line[:100]}…"
 

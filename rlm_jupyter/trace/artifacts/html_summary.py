@@ -6,19 +6,23 @@ there are none the page's own colour, made fainter: readable on light and on dar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from rlm_jupyter.core.observation import head_and_tail
 from rlm_jupyter.trace.trace import Span, Trace
 
+from .children import LISTED, child_line, children_of, children_text, shown_in_full
 from .excerpt import answer_excerpt, error_text
 from .facts import (
     code_of,
+    compaction_text,
     count_text,
     error_of,
+    is_compaction,
     iteration_title,
     prose_of,
+    rejection_of,
     reply_to,
     run_line,
     seconds_text,
@@ -31,9 +35,12 @@ from .outputs import notebook_outputs, output_text
 
 __all__ = ["html_summary"]
 
-_ITERATIONS_SHOWN = 100
+_STEPS_SHOWN = 100
+_STEPS_OF_CHILD_SHOWN = 20
 _CODE_LIMIT = 4_000  # characters
 _TEXT_LIMIT = 2_000
+_CHILD_LIMIT = 1_000  # characters of each text in a child run
+_CHILDREN_IN_FULL = 40  # of the whole tree: a display is kept in the user's notebook
 
 _FAINT = "color:var(--jp-ui-font-color2,inherit);opacity:.8"
 _ERROR = "color:var(--jp-error-color1,#d32f2f)"
@@ -61,32 +68,85 @@ def _parts(trace: Trace) -> Iterator[str]:
         yield f'<p style="{_ERROR}"><b>{status_text(trace.status)}</b>: {_text(error_text(error))}</p>'
     yield f'<details><summary style="{_FAINT}">{_text(run_line(trace))}</summary>'
     yield '<div style="margin-left:1em">'
-    for iteration in trace.iterations[:_ITERATIONS_SHOWN]:
-        yield from _iteration(trace, iteration)
-    left_out = len(trace.iterations) - _ITERATIONS_SHOWN
-    if left_out > 0:
-        yield f'<p style="{_FAINT}">… and {count_text(left_out, "more iteration")}</p>'
+    full = frozenset(child.span_id for child in trace.children[:_CHILDREN_IN_FULL])
+    yield from _steps(trace, full, 0)
     yield "</div></details>"
 
 
-def _iteration(trace: Trace, iteration: Span) -> Iterator[str]:
+def _steps(trace: Trace, full: frozenset[str], depth: int) -> Iterator[str]:
+    """Tell what a run did, in its order; ``full`` names the child runs to show and not only to list."""
+    shown = _STEPS_OF_CHILD_SHOWN if depth else _STEPS_SHOWN
+    if trace.root is None:
+        return
+    steps = [span for span in trace.root.children if span.kind == "iteration" or is_compaction(span)]
+    for span in steps[:shown]:
+        yield from _compaction(span) if is_compaction(span) else _iteration(trace, span, full, depth)
+    if len(steps) > shown:
+        yield f'<p style="{_FAINT}">… and {count_text(len(steps) - shown, "more step")}</p>'
+    yield from _children(trace, children_of(trace.root), full, depth + 1)
+
+
+def _iteration(trace: Trace, iteration: Span, full: frozenset[str], depth: int) -> Iterator[str]:
     blocks = [span for span in iteration.children if span.kind == "code"]
-    calls = [span for block in blocks for span in block.walk() if span.kind == "subcall"]
-    facts = [iteration_title(iteration), count_text(len(blocks), "block"), count_text(len(calls), "sub-call")]
-    facts += [tokens_text(token_counts(iteration.walk())), seconds_text(iteration.seconds)]
-    yield f"<details><summary>{_text(' · '.join(facts))}</summary>"
+    yield f"<details><summary>{_text(' · '.join(_iteration_facts(iteration, blocks)))}</summary>"
     codes = [code_of(block) for block in blocks]
+    limit = _CHILD_LIMIT if depth else _TEXT_LIMIT
     for call in iteration.children:
-        if call.kind == "model_call":
+        if is_compaction(call):
+            yield from _compaction(call)
+        elif call.kind == "model_call":
             prose = prose_of(reply_to(trace, call), codes)
-            yield f'<p style="white-space:pre-wrap">{_text(head_and_tail(prose, _TEXT_LIMIT))}</p>' if prose else ""
+            yield f'<p style="white-space:pre-wrap">{_text(head_and_tail(prose, limit))}</p>' if prose else ""
             yield from _error(call)
     for block in blocks:
-        yield f'<pre style="{_PRE}"><code>{_text(head_and_tail(code_of(block), _CODE_LIMIT))}</code></pre>'
+        code = head_and_tail(code_of(block), _CHILD_LIMIT if depth else _CODE_LIMIT)
+        yield f'<pre style="{_PRE}"><code>{_text(code)}</code></pre>'
         for output in notebook_outputs(block):
             name, text = output_text(output)
-            yield f'<pre style="{_PRE}" title="{name}">{_text(head_and_tail(text, _TEXT_LIMIT))}</pre>'
+            yield f'<pre style="{_PRE}" title="{name}">{_text(head_and_tail(text, limit))}</pre>'
+        yield from _children(trace, children_of(block), full, depth + 1)
+    yield from _children(trace, children_of(iteration), full, depth + 1)
+    if complaint := rejection_of(iteration):
+        told = _text(head_and_tail(complaint, limit))
+        yield f'<p style="{_ERROR}"><b>The answer was not accepted</b>: {told}</p>'
     yield "</details>"
+
+
+def _iteration_facts(iteration: Span, blocks: Sequence[Span]) -> list[str]:
+    calls = [span for block in blocks for span in block.walk() if span.kind == "subcall"]
+    children = [span for block in blocks for span in block.walk() if span.kind == "run"]
+    facts = [iteration_title(iteration), count_text(len(blocks), "block"), count_text(len(calls), "sub-call")]
+    facts += [count_text(len(children), "child run")] if children else []
+    return [*facts, tokens_text(token_counts(iteration.walk())), seconds_text(iteration.seconds)]
+
+
+def _children(trace: Trace, children: Sequence[Span], full: frozenset[str], depth: int) -> Iterator[str]:
+    """List the child runs that a block started; the first of them unfold to what they did."""
+    if not children:
+        return
+    yield f"<details><summary>{_text(children_text(children))}</summary>"
+    yield '<div style="margin-left:1em">'
+    for number, span in enumerate(children[:LISTED], 1):
+        child = trace.part(span.span_id)
+        line = f"{number}. {_text(child_line(child))}"
+        if number > shown_in_full(depth) or span.span_id not in full:
+            yield f"<div>{line}</div>"
+            continue
+        yield f"<details><summary>{line}</summary>"
+        yield '<div style="margin-left:1em">'
+        yield f'<pre style="{_PRE}" title="question">{_text(head_and_tail(child.run.question, _CHILD_LIMIT))}</pre>'
+        yield from _steps(child, full, depth)
+        answer = head_and_tail(child.answer or "", _CHILD_LIMIT)
+        yield f'<div class="rlm-answer">{_rendered(answer)}</div>' if answer else ""
+        yield from _error(span)
+        yield "</div></details>"
+    if len(children) > LISTED:
+        yield f'<p style="{_FAINT}">… and {len(children) - LISTED:,} more</p>'
+    yield "</div></details>"
+
+
+def _compaction(call: Span) -> Iterator[str]:
+    yield f'<p style="{_FAINT}">{_text(compaction_text(call))}</p>'
 
 
 def _error(span: Span) -> Iterator[str]:

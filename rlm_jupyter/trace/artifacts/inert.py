@@ -6,10 +6,11 @@ remote images (they tell their server who looks) and script links are taken apar
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 
-__all__ = ["code_span", "fenced", "inert_markdown", "plain_text", "without_controls"]
+__all__ = ["code_span", "fenced", "folded", "inert_markdown", "plain_text", "without_controls"]
 
 _BREAK = "\u200b"  # takes no room and ends every keyword
 
@@ -68,6 +69,13 @@ def fenced(text: str, language: str = "") -> str:
     longest = max((len(run) for run in _BACKTICKS.findall(text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
+
+
+def folded(summary: str, markdown: str) -> str:
+    """Return Markdown, which is to be inert already, that is shown once the reader asks for it by the summary."""
+    line = html.escape(" ".join(without_controls(summary).split())).replace("$", "&#36;")  # no formula either
+    # Blank lines around it: CommonMark reads on as Markdown after a line of HTML only then.
+    return f"<details>\n<summary>{line}</summary>\n\n{markdown}\n\n</details>"
 
 
 def _code_spans(text: str) -> Iterator[tuple[int, int]]:

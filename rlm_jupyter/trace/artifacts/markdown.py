@@ -8,14 +8,19 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.core.observation import head_and_tail
-from rlm_jupyter.trace.schema import CodeEnd, RunEnd, RunStart, SubcallEnd, SubcallStart
+from rlm_jupyter.trace.schema import CodeEnd, SubcallEnd, SubcallStart
 from rlm_jupyter.trace.trace import Span, Trace
 
+from .children import LISTED, child_line, children_of, children_text, shown_in_full
 from .excerpt import excerpt
 from .facts import (
     code_of,
+    compaction_text,
+    count_text,
     error_of,
+    is_compaction,
     iteration_title,
+    rejection_of,
     reply_to,
     run_line,
     seconds_text,
@@ -23,17 +28,27 @@ from .facts import (
     token_counts,
     tokens_text,
 )
-from .inert import code_span, fenced, inert_markdown, plain_text
+from .inert import code_span, fenced, folded, inert_markdown, plain_text
 from .outputs import notebook_outputs, output_text
 
 if TYPE_CHECKING:
     from rlm_jupyter.core.results import RLMChatCompletion
 
-__all__ = ["child_run_markdown", "render", "render_completion", "subcalls_markdown", "to_markdown"]
+__all__ = [
+    "children_markdown",
+    "compaction_markdown",
+    "rejection_markdown",
+    "render",
+    "render_completion",
+    "subcalls_markdown",
+    "to_markdown",
+]
 
 _OUTPUT_LIMIT = 20_000  # characters of one output
 _SUBCALLS_SHOWN = 50
 _SUBCALL_LIMIT = 2_000  # characters of a sub-call's prompt or reply
+_CHILD_LIMIT = 2_000  # characters of each text in a child run
+_CHILD_ITERATIONS_SHOWN = 30
 _DEEPEST = 6  # Markdown has six levels of headings
 
 
@@ -62,9 +77,22 @@ def subcalls_markdown(trace: Trace, calls: Sequence[Span]) -> str:
     return "\n\n".join(parts)
 
 
-def child_run_markdown(trace: Trace, child: Span, level: int) -> str:
-    """Return a child run, its heading at this level and what is in it below."""
-    return "\n\n".join(_child_run(trace, child, level))
+def children_markdown(trace: Trace, children: Sequence[Span], level: int, depth: int = 1) -> str:
+    """Return child runs: of several first a line for each, then folded what they did, of many the first 20.
+
+    Headings begin at ``level``; ``depth`` is that of the children, and the deeper, the fewer are shown.
+    """
+    return "\n\n".join(_children(trace, children, level, depth))
+
+
+def compaction_markdown(call: Span) -> str:
+    """Return the line that stands for a model call which summed up the conversation."""
+    return f"*{plain_text(compaction_text(call))}*"
+
+
+def rejection_markdown(complaint: str) -> str:
+    """Return what was wrong with an answer that was refused."""
+    return f"**The answer was not accepted**: {plain_text(head_and_tail(complaint, _SUBCALL_LIMIT))}"
 
 
 def _run(trace: Trace) -> Iterator[str]:
@@ -72,8 +100,9 @@ def _run(trace: Trace) -> Iterator[str]:
     yield fenced(json.dumps(_context(trace), indent=2, ensure_ascii=False), "json")
     if trace.damage:
         yield f"*{plain_text(trace.damage)}*"
-    for iteration in trace.iterations:
-        yield from _iteration(trace, iteration, 2)
+    if trace.root is not None:
+        yield from _steps(trace, trace.root.children, 2, 0)
+        yield from _asked(trace, trace.root, 2, 0)
     yield from _ending(trace)
 
 
@@ -94,65 +123,98 @@ def _ending(trace: Trace) -> Iterator[str]:
     yield f"*{plain_text(run_line(trace))}*"
 
 
-def _iteration(trace: Trace, iteration: Span, level: int) -> Iterator[str]:
+def _steps(trace: Trace, spans: Sequence[Span], level: int, depth: int) -> Iterator[str]:
+    """Tell what a run did, in its order."""
+    for span in spans:
+        if span.kind == "iteration":
+            yield from _iteration(trace, span, level, depth)
+        elif is_compaction(span):
+            yield compaction_markdown(span)
+
+
+def _iteration(trace: Trace, iteration: Span, level: int, depth: int) -> Iterator[str]:
     yield _heading(level, iteration_title(iteration))
     block = 0
     for span in iteration.children:
-        if span.kind == "model_call":
-            yield from _model_call(trace, span, level + 1)
+        if is_compaction(span):
+            yield compaction_markdown(span)
+        elif span.kind == "model_call":
+            yield from _model_call(trace, span, level + 1, depth)
         elif span.kind == "code":
             block += 1
-            yield from _code(trace, span, block, level + 1)
+            yield from _code(trace, span, block, level + 1, depth)
+    yield from _asked(trace, iteration, level + 1, depth)
+    if complaint := rejection_of(iteration):
+        yield rejection_markdown(complaint)
 
 
-def _model_call(trace: Trace, span: Span, level: int) -> Iterator[str]:
+def _model_call(trace: Trace, span: Span, level: int, depth: int) -> Iterator[str]:
     reply, error = reply_to(trace, span), error_of(span)
     if reply:
         yield _heading(level, "Model Response")
-        yield inert_markdown(reply)
+        yield inert_markdown(head_and_tail(reply, _CHILD_LIMIT) if depth else reply)
     if error is not None:
         yield _heading(level, "Model Call Failed")
         yield fenced(f"{error.name}: {error.message}")
 
 
-def _code(trace: Trace, span: Span, block: int, level: int) -> Iterator[str]:
+def _code(trace: Trace, span: Span, block: int, level: int, depth: int) -> Iterator[str]:
     yield _heading(level, f"Code Block {block}")
-    yield fenced(code_of(span), "python")
+    yield fenced(head_and_tail(code_of(span), _CHILD_LIMIT) if depth else code_of(span), "python")
     for output in notebook_outputs(span):
         name, text = output_text(output)
         yield f"**{name}**"
-        yield fenced(head_and_tail(text, _OUTPUT_LIMIT))
+        yield fenced(head_and_tail(text, _CHILD_LIMIT if depth else _OUTPUT_LIMIT))
     end = span.end.payload if span.end is not None else None
     if isinstance(end, CodeEnd):
         for note in end.notes:
             yield f"**note**: {plain_text(note)}"
+    yield from _asked(trace, span, level + 1, depth)
+
+
+def _asked(trace: Trace, span: Span, level: int, depth: int) -> Iterator[str]:
+    """Tell which models and child runs were asked right below a span, a code block as a rule."""
     calls = [child for child in span.children if child.kind == "subcall"]
     if calls:
-        yield _heading(level + 1, f"Model Calls ({len(calls):,})")
+        yield _heading(level, f"Model Calls ({len(calls):,})")
         yield subcalls_markdown(trace, calls)
-    for child in span.children:
-        if child.kind == "run":
-            yield from _child_run(trace, child, level + 1)
+    if children := children_of(span):
+        yield from _children(trace, children, level, depth + 1)
 
 
-def _child_run(trace: Trace, child: Span, level: int) -> Iterator[str]:
-    start, end = child.start.payload, child.end.payload if child.end is not None else None
-    if not isinstance(start, RunStart):
-        return
-    yield _heading(level, "Child Run")
-    counts = tokens_text(token_counts(child.walk()))
-    line = " · ".join((status_text(child.status), start.model, counts, seconds_text(child.seconds)))
-    yield f"*{plain_text(line)}*"
-    yield fenced(head_and_tail(start.question, _SUBCALL_LIMIT))
-    for span in child.children:
-        if span.kind == "iteration":
-            yield from _iteration(trace, span, level + 1)
-    if isinstance(end, RunEnd):
-        if end.answer:
-            yield _heading(level + 1, "Answer" if child.status == "ok" else "Partial Answer")
-            yield inert_markdown(end.answer)
-        if end.error is not None:
-            yield fenced(f"{end.error.name}: {end.error.message}")
+def _children(trace: Trace, children: Sequence[Span], level: int, depth: int) -> Iterator[str]:
+    parts = [trace.part(child.span_id) for child in children[:LISTED]]
+    alone = len(children) == 1
+    if not alone:
+        yield _heading(level, f"Child Runs ({len(children):,})")
+        yield f"*{plain_text(children_text(children))}*"
+        yield "\n".join(f"{number}. {plain_text(child_line(part))}" for number, part in enumerate(parts, 1))
+        if len(children) > LISTED:
+            yield f"… and {len(children) - LISTED:,} more, which the log holds."
+    for number, part in enumerate(parts[: shown_in_full(depth)], 1):
+        title = "Child Run" if alone else f"Child Run {number}"
+        inside = "\n\n".join(_child(part, title, level, depth))
+        yield folded(f"{title} · {run_line(part)}", inside)
+    left_out = len(children) - shown_in_full(depth)
+    if left_out > 0:
+        yield f"What {count_text(left_out, 'more child run')} did, the log holds."
+
+
+def _child(child: Trace, title: str, level: int, depth: int) -> Iterator[str]:
+    yield _heading(level, title)
+    yield fenced(head_and_tail(child.run.question, _SUBCALL_LIMIT))
+    if child.root is not None:
+        steps = child.root.children
+        yield from _steps(child, steps[:_CHILD_ITERATIONS_SHOWN], level + 1, depth)
+        if len(steps) > _CHILD_ITERATIONS_SHOWN:
+            yield f"… and {count_text(len(steps) - _CHILD_ITERATIONS_SHOWN, 'more step')}, which the log holds."
+        yield from _asked(child, child.root, level + 1, depth)
+    outcome = child.outcome
+    if outcome is not None and outcome.answer:
+        yield _heading(level + 1, "Answer" if child.status == "ok" else "Partial Answer")
+        yield inert_markdown(head_and_tail(outcome.answer, _CHILD_LIMIT))
+    if outcome is not None and outcome.error is not None:
+        yield fenced(head_and_tail(f"{outcome.error.name}: {outcome.error.message}", _SUBCALL_LIMIT))
 
 
 def _subcall(trace: Trace, span: Span, number: int) -> Iterator[str]:

@@ -9,17 +9,20 @@ from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
 from rlm_jupyter.trace.digest import cell_digest, cells_digest
-from rlm_jupyter.trace.schema import SCHEMA_VERSION, CodeEnd, ContextRecord, IterationStart
+from rlm_jupyter.trace.schema import SCHEMA_VERSION, CodeEnd, ContextRecord, IterationStart, RunStart
 from rlm_jupyter.trace.trace import Span, Trace
 
+from .children import children_of
 from .facts import (
     code_of,
     cost_text,
     count_text,
     error_of,
+    is_compaction,
     iteration_title,
     outcome_text,
     prose_of,
+    rejection_of,
     reply_to,
     run_line,
     seconds_text,
@@ -27,8 +30,8 @@ from .facts import (
     token_counts,
     tokens_text,
 )
-from .inert import fenced, inert_markdown, plain_text
-from .markdown import child_run_markdown, subcalls_markdown
+from .inert import fenced, folded, inert_markdown, plain_text
+from .markdown import children_markdown, compaction_markdown, rejection_markdown, subcalls_markdown
 from .outputs import notebook_outputs
 
 __all__ = ["Cell", "has_run", "notebook_of", "run_cells", "session_of", "to_notebook"]
@@ -90,8 +93,12 @@ def _cells(trace: Trace, numbers: Iterator[int]) -> Iterator[Cell]:
         return
     yield _markdown(trace, root, "title", ["rlm-title"], _title(trace))
     yield _markdown(trace, root, "metadata", ["rlm-metadata"], _facts(trace))
-    for iteration in trace.iterations:
-        yield from _iteration(trace, iteration, numbers)
+    for span in root.children:
+        if span.kind == "iteration":
+            yield from _iteration(trace, span, numbers)
+        elif is_compaction(span):
+            yield _markdown(trace, span, "compaction", ["role-compaction"], compaction_markdown(span))
+    yield from _asked(trace, root, [])
 
 
 def _title(trace: Trace) -> str:
@@ -120,6 +127,8 @@ def _facts(trace: Trace) -> str:
         rows += [("started", _time(root.start.started)), ("took", seconds_text(root.seconds))]
     iterations = f"{len(trace.iterations):,}, of at most {run.max_iterations:,}"
     rows += [("iterations", iterations), ("sub-calls", f"{len(trace.subcalls):,}")]
+    children = trace.children
+    rows += [("child runs", f"{len(children):,}{_depth(run, children)}")] if children else []
     rows += [("tokens", tokens_text(token_counts(trace.walk()))), ("cost", cost_text(trace.usage.total_cost))]
     rows += [(f"context {record.name}", _context(record)) for record in run.contexts]
     changes = trace.outcome.changes if trace.outcome is not None else {}
@@ -127,6 +136,11 @@ def _facts(trace: Trace) -> str:
     rows += [(f"version of {name}", version) for name, version in run.versions.items()]
     rows.append(("run", trace.run_id))
     return "\n".join(["| | |", "|---|---|", *(f"| {plain_text(name)} | {plain_text(value)} |" for name, value in rows)])
+
+
+def _depth(root: RunStart, children: Sequence[Span]) -> str:
+    depth = max(child.start.payload.depth for child in children if isinstance(child.start.payload, RunStart))
+    return f", {depth - root.depth} levels deep" if depth - root.depth > 1 else ""
 
 
 def _context(record: ContextRecord) -> str:
@@ -142,19 +156,29 @@ def _iteration(trace: Trace, iteration: Span, numbers: Iterator[int]) -> Iterato
     yield _markdown(trace, iteration, "assistant", [tag, "role-assistant"], _prose(trace, iteration, blocks))
     for block in blocks:
         yield _code(trace, block, [tag, "role-code"], next(numbers))
-        calls = [span for span in block.children if span.kind == "subcall"]
-        children = [span for span in block.children if span.kind == "run"]
-        if calls:
-            yield _markdown(trace, block, "calls", [tag, "role-llm-calls"], _folded(trace, calls))
-        for child in children:
-            yield _markdown(trace, child, "child", [tag, "role-llm-calls"], child_run_markdown(trace, child, 3))
+        yield from _asked(trace, block, [tag])
+    yield from _asked(trace, iteration, [tag])
+    if complaint := rejection_of(iteration):
+        yield _markdown(trace, iteration, "rejected", [tag, "role-rejected"], rejection_markdown(complaint))
+
+
+def _asked(trace: Trace, span: Span, tags: list[str]) -> Iterator[Cell]:
+    """Tell which models and child runs were asked right below a span, a code block as a rule."""
+    calls, children = [child for child in span.children if child.kind == "subcall"], children_of(span)
+    if calls:
+        yield _markdown(trace, span, "calls", [*tags, "role-llm-calls"], _folded(trace, calls))
+    if children:
+        told = children_markdown(trace, children, 3)
+        yield _markdown(trace, span, "children", [*tags, "role-llm-calls", "role-child-runs"], told)
 
 
 def _prose(trace: Trace, iteration: Span, blocks: Sequence[Span]) -> str:
     parts = [f"## {iteration_title(iteration)}"]
     codes = [code_of(block) for block in blocks]
     for call in iteration.children:
-        if call.kind != "model_call":
+        if is_compaction(call):
+            parts.append(compaction_markdown(call))
+        if call.kind != "model_call" or is_compaction(call):
             continue
         prose, error = prose_of(reply_to(trace, call), codes), error_of(call)
         if prose:
@@ -168,9 +192,7 @@ def _folded(trace: Trace, calls: Sequence[Span]) -> str:
     failed = sum(1 for call in calls if call.status == "error")
     parts = [count_text(len(calls), "model call"), tokens_text(token_counts(calls))]
     parts += [f"{failed:,} failed"] if failed else []
-    # Blank lines around it: CommonMark reads on as Markdown after a line of HTML only then.
-    summary = f"<details>\n<summary>{' · '.join(parts)}</summary>"
-    return f"{summary}\n\n{subcalls_markdown(trace, calls)}\n\n</details>"
+    return folded(" · ".join(parts), subcalls_markdown(trace, calls))
 
 
 def _code(trace: Trace, block: Span, tags: list[str], number: int) -> Cell:

@@ -8,7 +8,8 @@ from typing import Any
 from rlm_jupyter.trace.schema import CodeEnd, IterationEnd, ModelCallStart, SubcallStart
 from rlm_jupyter.trace.trace import Span, Trace
 
-from .facts import code_of, error_of, reply_to
+from .children import children_of
+from .facts import code_of, error_of, is_compaction, rejection_of, reply_to
 from .outputs import notebook_outputs, output_text
 
 __all__ = ["trajectory"]
@@ -36,20 +37,26 @@ def trajectory(trace: Trace) -> dict[str, Any]:
 
 def _iteration(trace: Trace, span: Span, number: int) -> dict[str, Any]:
     calls = [child for child in span.children if child.kind == "model_call"]
+    answers = [call for call in calls if not is_compaction(call)]
     end = span.end.payload if span.end is not None else None
     answered = isinstance(end, IterationEnd) and end.answered
-    return {
+    told: dict[str, Any] = {
         "type": "iteration",
         "iteration": number,
         "timestamp": datetime.fromtimestamp(span.start.started, tz=timezone.utc).isoformat(),
-        "prompt": [message for call in calls for message in _messages(trace, call)],
-        "response": "".join(reply_to(trace, call) for call in calls),
+        "prompt": [message for call in answers for message in _messages(trace, call)],
+        "response": "".join(reply_to(trace, call) for call in answers),
         "code_blocks": [
             {"code": code_of(child), "result": _result(trace, child)} for child in span.children if child.kind == "code"
         ],
         "final_answer": trace.answer if answered else None,
         "iteration_time": span.seconds,
     }
+    if complaint := rejection_of(span):
+        told["rejected"] = complaint
+    if len(answers) < len(calls):
+        told["compactions"] = [reply_to(trace, call) for call in calls if is_compaction(call)]
+    return told
 
 
 def _messages(trace: Trace, call: Span) -> list[dict[str, str]]:
@@ -68,9 +75,26 @@ def _result(trace: Trace, span: Span) -> dict[str, Any]:
         "stdout": "".join(texts["stdout"]),
         "stderr": "".join(texts["stderr"]),
         "execution_time": span.seconds,
-        "rlm_calls": [_call(trace, child) for child in span.children if child.kind == "subcall"],
+        "rlm_calls": [
+            *(_call(trace, child) for child in span.children if child.kind == "subcall"),
+            *(_child(trace.part(child.span_id)) for child in children_of(span)),
+        ],
         "final_answer": end.final_answer if isinstance(end, CodeEnd) else None,
     }
+
+
+def _child(child: Trace) -> dict[str, Any]:
+    """Return a child run as the field has it: a call whose metadata is the child's own trajectory."""
+    error = child.outcome.error if child.outcome is not None else None
+    call = {
+        "root_model": child.run.model,
+        "prompt": child.run.question,
+        "response": child.answer or "",
+        "usage_summary": child.usage.to_dict(),
+        "execution_time": child.root.seconds if child.root is not None else None,
+        "metadata": trajectory(child),
+    }
+    return call if error is None else {**call, "error": f"{error.name}: {error.message}"}
 
 
 def _call(trace: Trace, span: Span) -> dict[str, Any]:

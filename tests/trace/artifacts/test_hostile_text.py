@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from rlm_jupyter.trace.artifacts.inert import code_span, fenced, inert_markdown, plain_text
+from rlm_jupyter.trace.artifacts.inert import code_span, fenced, folded, inert_markdown, plain_text
 from rlm_jupyter.trace.schema import ErrorRecord
 
 HOSTILE = [
@@ -136,7 +136,11 @@ def test_the_bundle_is_inert(trace: Any) -> None:
     json.dumps(bundle)
 
 
-@pytest.mark.parametrize("show", [inert_markdown, plain_text, code_span, fenced])
+def folded_twice(text: str) -> str:
+    return folded(text, folded(text, inert_markdown(text)))
+
+
+@pytest.mark.parametrize("show", [inert_markdown, plain_text, code_span, fenced, folded_twice])
 def test_every_way_to_show_a_text_is_inert(show: Callable[[str], str], hostile: str) -> None:
     assert "the end" in check_markdown(f"{show(hostile)}\n\nthe end\n")
 
