@@ -1,8 +1,8 @@
 """Recursive Language Models in the user's own Jupyter kernel.
 
-The front door (``RLM``, ``RLMSession``) stands in this folder; ``core`` holds the loop, ``clients`` the models,
-``environments`` the places where code runs, ``trace`` what happened, ``magics`` the notebook's ``%rlm`` and ``%%rlm``.
-Names are imported at first use, so that importing the package costs next to nothing.
+The front door (``RLM``, ``RLMSession``) stands in this folder; ``core`` holds the loop, ``runs`` performs it, ``clients``
+are the models, ``environments`` the places where code runs, ``trace`` is what happened, and ``magics`` the notebook's
+``%rlm`` and ``%%rlm``. Names are imported at first use, so that importing the package costs next to nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .core.errors import (
+        AnswerFormatError,
         BudgetExceededError,
         CancellationError,
         ClientError,
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
         TimeoutExceededError,
         TokenLimitExceededError,
     )
+    from .core.protocols import SupportsPersistence
     from .core.results import REPLResult, RLMChatCompletion
     from .core.usage import ModelUsageSummary, UsageSummary
     from .environments.choice import get_environment
+    from .environments.ipython import IPythonREPL
     from .environments.jupyter import JupyterREPL
     from .environments.local import LocalREPL
     from .rlm import RLM
@@ -37,11 +40,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RLM",
+    "AnswerFormatError",
     "BudgetExceededError",
     "CancellationError",
     "ClientError",
     "ConfigurationError",
     "ErrorThresholdExceededError",
+    "IPythonREPL",
     "InterruptedRun",
     "JupyterREPL",
     "LocalREPL",
@@ -51,6 +56,7 @@ __all__ = [
     "RLMError",
     "RLMLogger",
     "RLMSession",
+    "SupportsPersistence",
     "TimeoutExceededError",
     "TokenLimitExceededError",
     "Trace",
@@ -68,6 +74,7 @@ __all__ = [
 _MODULES = {
     "RLM": "rlm",
     "RLMSession": "session",
+    "AnswerFormatError": "core.errors",
     "BudgetExceededError": "core.errors",
     "ErrorThresholdExceededError": "core.errors",
     "TimeoutExceededError": "core.errors",
@@ -81,6 +88,8 @@ _MODULES = {
     "RLMChatCompletion": "core.results",
     "ModelUsageSummary": "core.usage",
     "UsageSummary": "core.usage",
+    "SupportsPersistence": "core.protocols",
+    "IPythonREPL": "environments.ipython",
     "JupyterREPL": "environments.jupyter",
     "LocalREPL": "environments.local",
     "get_environment": "environments.choice",

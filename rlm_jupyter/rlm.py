@@ -5,21 +5,28 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rlm_jupyter.clients.choice import make_client
 from rlm_jupyter.clients.io_thread import submit
+from rlm_jupyter.core.compaction import compaction_for
+from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.limits import Limits
-from rlm_jupyter.core.protocols import Client, Environment, Message
+from rlm_jupyter.core.protocols import Environment, Message
 from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.environments.choice import check_environment, get_environment
+from rlm_jupyter.trace.recorder import Recorder
 from rlm_jupyter.trace.redaction import Redactor, secrets_in
+from rlm_jupyter.trace.verbose import VerbosePrinter
 
 from .observers import observers
-from .preparation import Preparation, Question
-from .settings import Callbacks, Origin, Prompting, Setup
+from .runs.models import Models
+from .runs.preparation import Preparation, Question
+from .runs.settings import Callbacks, Origin, Prompting, Recursion, Setup
+from .runs.tree import Tree
+from .runs.typed import AnswerFormat
 
 if TYPE_CHECKING:
     from rlm_jupyter.trace.logger import RLMLogger
@@ -46,11 +53,23 @@ class RLM:
     """A recursive language model: a root model that answers by working in a REPL.
 
     ``backend`` and ``backend_kwargs`` choose the client (``model_name``, ``api_key``, ``base_url``, ...);
-    ``environment`` and ``environment_kwargs`` the place where code runs. ``persistent=True`` keeps the REPL from one
-    completion to the next. ``custom_tools`` maps names to values, or to ``{"tool": ..., "description": ...}``.
-    ``max_depth=0`` is a plain model call. ``max_budget`` is in US dollars, ``max_timeout`` in seconds, ``max_tokens``
-    counts tokens in and out, ``max_errors`` code blocks that fail in a row. ``on_iteration_start(depth, iteration)``
-    and ``on_iteration_complete(depth, iteration, seconds)`` are called as a run goes on.
+    ``other_backends`` and ``other_backend_kwargs`` those for calls below the root, of which the first answers where no
+    model is named. ``environment`` and ``environment_kwargs`` choose the place where code runs,
+    ``child_environment`` and ``child_environment_kwargs`` that of child runs. ``persistent=True`` keeps the REPL from
+    one completion to the next. ``custom_tools`` maps names to values, or to ``{"tool": ..., "description": ...}``;
+    ``custom_sub_tools`` are those of child runs, which have the same ones unless it is given. ``sampling_args`` go to
+    the root model's API, ``sub_sampling_args`` (else the same) to that of calls below it.
+
+    ``max_depth`` is how many levels of runs there are: with 0 the prompt is sent to the model as it is, with 1 the
+    calls of model code are plain model calls, from 2 on ``rlm_query`` starts child runs. ``max_budget`` is in US
+    dollars, ``max_timeout`` in seconds, ``max_tokens`` counts tokens in and out: these hold over all the runs of a
+    tree. ``max_iterations`` and ``max_errors``, code blocks that fail in a row, hold for each. ``executor``, any
+    ``concurrent.futures.Executor``, runs the children of the root; without it, threads do.
+
+    ``compaction`` sums the conversation up when it takes ``compaction_threshold_pct`` of the model's window, which is
+    known for common models and otherwise ``context_window``, in tokens. ``orchestrator=False`` leaves out of the system
+    prompt how to divide the work. ``verbose`` prints a line for each step. The callbacks are described at
+    ``settings.Callbacks``. ``depth`` is that of this run, where it is part of a tree of the caller's own.
 
     Raises ``ConfigurationError`` for arguments that cannot be used. The names are those of the reference implementation
     (``rlms`` on PyPI).
@@ -62,75 +81,119 @@ class RLM:
         backend_kwargs: Mapping[str, Any] | None = None,
         environment: str = "local",
         environment_kwargs: Mapping[str, Any] | None = None,
-        *,
+        depth: int = 0,
         max_depth: int = 1,
         max_iterations: int = 30,
-        max_concurrent_subcalls: int = 16,
         max_budget: float | None = None,
         max_timeout: float | None = None,
         max_tokens: int | None = None,
         max_errors: int | None = None,
         custom_system_prompt: str | None = None,
-        custom_tools: Mapping[str, Any] | None = None,
-        sampling_args: Mapping[str, Any] | None = None,
-        user_prologue: str | None = None,
-        persistent: bool = False,
+        other_backends: Sequence[str] | None = None,
+        other_backend_kwargs: Sequence[Mapping[str, Any]] | None = None,
         logger: RLMLogger | None = None,
+        verbose: bool = False,
+        persistent: bool = False,
+        custom_tools: Mapping[str, Any] | None = None,
+        custom_sub_tools: Mapping[str, Any] | None = None,
+        compaction: bool = False,
+        compaction_threshold_pct: float = 0.85,
+        max_concurrent_subcalls: int = 16,
+        on_subcall_start: Callable[[int, str, str], None] | None = None,
+        on_subcall_complete: Callable[[int, str, float, str | None], None] | None = None,
         on_iteration_start: Callable[[int, int], None] | None = None,
         on_iteration_complete: Callable[[int, int, float], None] | None = None,
+        sampling_args: Mapping[str, Any] | None = None,
+        sub_sampling_args: Mapping[str, Any] | None = None,
+        orchestrator: bool = True,
+        user_prologue: str | None = None,
+        *,
+        context_window: int | None = None,
+        child_environment: str = "local",
+        child_environment_kwargs: Mapping[str, Any] | None = None,
+        executor: Executor | None = None,
     ) -> None:
-        environment_kwargs = dict(environment_kwargs or {})
-        tools = {"custom_tools": custom_tools} if custom_tools else {}
-        check_environment(environment, {**environment_kwargs, **tools}, persistent=persistent)
-        client: Client = make_client(backend, backend_kwargs)
-        told = [secrets_in(each) for each in (backend_kwargs or {}, environment_kwargs, custom_tools or {})]
+        limits = Limits(
+            max_iterations=max_iterations,
+            max_depth=max_depth,
+            max_concurrent_subcalls=max_concurrent_subcalls,
+            max_budget=max_budget,
+            max_timeout=max_timeout,
+            max_tokens=max_tokens,
+            max_errors=max_errors,
+        )
+        if type(depth) is not int or depth < 0:
+            msg = f"depth must be a whole number of at least 0, not {depth!r}."
+            raise ConfigurationError(msg)
+        sub_tools = custom_tools if custom_sub_tools is None else custom_sub_tools
+        recursion = Recursion(
+            environment=child_environment,
+            environment_kwargs=dict(child_environment_kwargs or {}),
+            tools=dict(sub_tools or {}),
+            sampling=dict((sampling_args if sub_sampling_args is None else sub_sampling_args) or {}),
+            executor=executor,
+        )
+        told = (backend_kwargs, *(other_backend_kwargs or ()), environment_kwargs, child_environment_kwargs)
+        secrets = [secrets_in(each or {}) for each in (*told, custom_tools, custom_sub_tools)]
+        models = Models((backend, dict(backend_kwargs or {})), _others(other_backends, other_backend_kwargs))
+        compacted = compaction and compaction_for(models.root.name, compaction_threshold_pct, context_window)
         self._setup = Setup(
-            client=client,
+            models=models,
             backend=backend,
             environment=environment,
-            environment_kwargs=environment_kwargs,
+            environment_kwargs=dict(environment_kwargs or {}),
             persistent=persistent,
-            limits=Limits(
-                max_iterations=max_iterations,
-                max_depth=max_depth,
-                max_concurrent_subcalls=max_concurrent_subcalls,
-                max_budget=max_budget,
-                max_timeout=max_timeout,
-                max_tokens=max_tokens,
-                max_errors=max_errors,
-            ),
-            prompting=Prompting(custom_system_prompt, user_prologue, dict(custom_tools or {})),
-            callbacks=Callbacks(on_iteration_start, on_iteration_complete),
+            limits=limits,
+            prompting=Prompting(custom_system_prompt, user_prologue, dict(custom_tools or {}), orchestrator),
+            callbacks=Callbacks(on_iteration_start, on_iteration_complete, on_subcall_start, on_subcall_complete),
+            recursion=recursion,
             sampling=dict(sampling_args or {}),
-            secrets=(*client.secrets, *(secret for secrets in told for secret in secrets)),
+            secrets=(*models.secrets, *(secret for each in secrets for secret in each)),
+            compaction=compacted or None,
+            depth=depth,
         )
+        self._check()
         self._kept = _Kept()
         self._keeper = True
         self.logger = logger
+        self.verbose = verbose
         self.listeners: list[Callable[[Event], None]] = []
         self.on_text: Callable[[str], None] | None = None
 
     @property
+    def persistent(self) -> bool:
+        """Whether the REPL is kept from one completion to the next."""
+        return self._setup.persistent
+
+    @property
     def model_name(self) -> str:
         """The root model."""
-        return self._setup.client.model_name
+        return self._setup.models.root.name
 
     @property
     def backend(self) -> str:
         """The client's name."""
         return self._setup.backend
 
-    def completion(self, prompt: Any, root_prompt: str | None = None) -> RLMChatCompletion:
+    def completion(
+        self, prompt: Any, root_prompt: str | None = None, *, response_model: Any = None
+    ) -> RLMChatCompletion:
         """Answer a question about ``prompt``, which the model sees as the variable ``context``, by reference.
 
-        Without ``root_prompt``, the prompt is the question as well. Raises ``RLMError`` and its kin, which carry the
-        partial answer and the trace so far.
+        Without ``root_prompt``, the prompt is the question as well. With ``response_model`` (a pydantic model, another
+        type that pydantic can validate, such as ``list[Row]``, or a JSON schema as a dict) the result's ``parsed`` is
+        the answer as a valid object of it. Raises ``RLMError`` and its kin, which carry the partial answer and the
+        trace so far; ``AnswerFormatError`` when the model gave no valid object.
         """
-        return self.answer(prompt, root_prompt, names={"completion_context": prompt})
+        names = {"completion_context": prompt}
+        return self.answer(prompt, root_prompt, names=names, response_model=response_model)
 
-    async def acompletion(self, prompt: Any, root_prompt: str | None = None) -> RLMChatCompletion:
+    async def acompletion(
+        self, prompt: Any, root_prompt: str | None = None, *, response_model: Any = None
+    ) -> RLMChatCompletion:
         """Answer as ``completion`` does; the event loop is free while the model is waited for."""
-        return await self.aanswer(prompt, root_prompt, names={"completion_context": prompt})
+        names = {"completion_context": prompt}
+        return await self.aanswer(prompt, root_prompt, names=names, response_model=response_model)
 
     @property
     def redactor(self) -> Redactor:
@@ -142,19 +205,27 @@ class RLM:
         backend: str,
         backend_kwargs: Mapping[str, Any] | None = None,
         limits: Mapping[str, Any] | None = None,
+        *,
+        compaction: bool | None = None,
+        context_window: int | None = None,
     ) -> RLM:
         """Return an ``RLM`` with another client and other limits (``max_iterations``, ...) that works in the same REPL.
 
-        A persistent environment stays this one's: closing the new ``RLM`` closes its client only.
+        ``compaction`` and ``context_window`` are as for an ``RLM``; None compacts as this one does. A persistent
+        environment stays this one's: closing the new ``RLM`` closes its client only.
         """
-        client = make_client(backend, backend_kwargs)
+        models = self._setup.models.with_root((backend, dict(backend_kwargs or {})))
+        compacted = self._setup.compaction.for_model(models.root.name) if self._setup.compaction is not None else None
+        if compaction is not None:
+            compacted = compaction_for(models.root.name, window=context_window) if compaction else None
         derived = copy.copy(self)
         derived._setup = replace(  # noqa: SLF001 - one of this class
             self._setup,
-            client=client,
+            models=models,
             backend=backend,
             limits=replace(self._setup.limits, **dict(limits or {})),
-            secrets=(*self._setup.secrets, *client.secrets, *secrets_in(backend_kwargs or {})),
+            secrets=(*self._setup.secrets, *models.secrets, *secrets_in(backend_kwargs or {})),
+            compaction=compacted,
         )
         derived._keeper = False  # noqa: SLF001
         derived.listeners, derived.on_text = [], None
@@ -174,9 +245,10 @@ class RLM:
         earlier: Sequence[Message] = (),
         names: Mapping[str, Any] | None = None,
         origin: Origin | None = None,
+        response_model: Any = None,
     ) -> RLMChatCompletion:
         """Answer with the conversation so far before the question, and ``names`` added to the scaffold."""
-        with self._preparation(prompt, root_prompt, earlier, names, origin) as prepared:
+        with self._preparation(prompt, root_prompt, earlier, names, origin, response_model) as prepared:
             return prepared.completion(prepared.run.perform(prepared.loop))
 
     async def aanswer(
@@ -187,22 +259,23 @@ class RLM:
         earlier: Sequence[Message] = (),
         names: Mapping[str, Any] | None = None,
         origin: Origin | None = None,
+        response_model: Any = None,
     ) -> RLMChatCompletion:
         """Answer as ``answer`` does; the event loop is free while the model is waited for."""
-        with self._preparation(prompt, root_prompt, earlier, names, origin) as prepared:
+        with self._preparation(prompt, root_prompt, earlier, names, origin, response_model) as prepared:
             return prepared.completion(await prepared.run.aperform(prepared.loop))
 
     def close(self) -> None:
-        """Give up the kept environment and the client's connections. May be called twice."""
+        """Give up the kept environment and the clients' connections. May be called twice."""
         if self._keeper:
             self._kept.cleanup()
-        submit(self._setup.client.aclose()).result(timeout=5)
+        submit(self._closed_clients()).result(timeout=5)
 
     async def aclose(self) -> None:
         """Close as ``close`` does."""
         if self._keeper:
             self._kept.cleanup()
-        await asyncio.wrap_future(submit(self._setup.client.aclose()))
+        await asyncio.wrap_future(submit(self._closed_clients()))
 
     def __enter__(self) -> RLM:
         """Return itself, to be closed at the end of the block."""
@@ -228,28 +301,51 @@ class RLM:
         earlier: Sequence[Message],
         names: Mapping[str, Any] | None,
         origin: Origin | None,
+        response_model: Any,
     ) -> Iterator[Preparation]:
+        answer_format = AnswerFormat(response_model) if response_model is not None else None
+        question = Question(prompt, root_prompt, earlier, names or {}, origin or Origin(), answer_format)
+        tree = Tree(self._setup.limits, Recorder(self.redactor, self._sinks()))
         environment = self._kept.environment if self._kept.environment is not None else self._new_environment()
         try:
-            yield Preparation(
-                self._setup,
-                environment,
-                Question(prompt, root_prompt, earlier, names or {}, origin or Origin()),
-                self._sinks(),
-                self.on_text,
-            )
+            yield Preparation(tree, tree.scope, self._setup, environment, question, self.on_text)
         finally:
             if not self._setup.persistent:
                 environment.cleanup()
 
     def _new_environment(self) -> Environment:
-        arguments = {**self._setup.environment_kwargs}
-        if self._setup.prompting.tools:
-            arguments["custom_tools"] = self._setup.prompting.tools
-        environment = get_environment(self._setup.environment, arguments)
+        environment = get_environment(self._setup.environment, self._setup.environment_arguments)
         if self._setup.persistent:
             self._kept.environment = environment
         return environment
 
+    def _check(self) -> None:
+        """Refuse environments that cannot be made, before anything is asked."""
+        setup, below = self._setup, self._setup.child(None)
+        check_environment(setup.environment, setup.environment_arguments, persistent=setup.persistent)
+        check_environment(below.environment, below.environment_arguments, persistent=False)
+
+    async def _closed_clients(self) -> None:
+        clients = self._setup.models.clients
+        for client in clients if self._keeper else clients[:1]:
+            await client.aclose()
+
     def _sinks(self) -> list[Callable[[Event], None]]:
-        return [*([self.logger.sink] if self.logger is not None else []), *self.listeners, *observers]
+        logger = [self.logger.sink] if self.logger is not None else []
+        printer = [VerbosePrinter()] if self.verbose else []
+        return [*logger, *printer, *self.listeners, *observers]
+
+
+def _others(
+    backends: Sequence[str] | None, backend_kwargs: Sequence[Mapping[str, Any]] | None
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the backends for calls below the root, each with its arguments."""
+    names, arguments = list(backends or ()), list(backend_kwargs or ())
+    if isinstance(backends, str) or isinstance(backend_kwargs, Mapping) or len(arguments) > len(names):
+        msg = (
+            "other_backends is a list of names, and other_backend_kwargs a list of as many dicts of arguments, in the "
+            'same order: other_backends=["openai"], other_backend_kwargs=[{"model_name": "gpt-5-mini"}].'
+        )
+        raise ConfigurationError(msg)
+    arguments += [{}] * (len(names) - len(arguments))
+    return [(name, dict(each)) for name, each in zip(names, arguments, strict=True)]

@@ -11,8 +11,8 @@ from rlm_jupyter.core.prompts import QUESTION_LIMIT
 from rlm_jupyter.core.protocols import Message
 from rlm_jupyter.core.results import RLMChatCompletion
 
-from .preparation import Question
-from .settings import Origin
+from .runs.preparation import Question
+from .runs.settings import Origin
 
 if TYPE_CHECKING:
     from .rlm import RLM
@@ -49,16 +49,32 @@ class RLMSession:
         """The turns so far. A run that failed or was interrupted is no turn."""
         return tuple(self._turns)
 
-    def chat(self, prompt: Any, root_prompt: str | None = None, *, origin: Origin | None = None) -> RLMChatCompletion:
+    def chat(
+        self,
+        prompt: Any,
+        root_prompt: str | None = None,
+        *,
+        response_model: Any = None,
+        origin: Origin | None = None,
+    ) -> RLMChatCompletion:
         """Ask the next question; arguments and errors as for ``RLM.completion``."""
-        completion = self.rlm.answer(prompt, root_prompt, **self._conversation(prompt, origin))
+        completion = self.rlm.answer(
+            prompt, root_prompt, response_model=response_model, **self._conversation(prompt, origin)
+        )
         return self._kept(prompt, root_prompt, completion)
 
     async def achat(
-        self, prompt: Any, root_prompt: str | None = None, *, origin: Origin | None = None
+        self,
+        prompt: Any,
+        root_prompt: str | None = None,
+        *,
+        response_model: Any = None,
+        origin: Origin | None = None,
     ) -> RLMChatCompletion:
         """Ask the next question; the event loop is free while the model is waited for."""
-        completion = await self.rlm.aanswer(prompt, root_prompt, **self._conversation(prompt, origin))
+        completion = await self.rlm.aanswer(
+            prompt, root_prompt, response_model=response_model, **self._conversation(prompt, origin)
+        )
         return self._kept(prompt, root_prompt, completion)
 
     def close(self) -> None:
@@ -72,9 +88,11 @@ class RLMSession:
             answer = head_and_tail(turn.completion.response, ANSWER_LIMIT)
             earlier.append({"role": "assistant", "content": answer})
         contexts = [*(turn.context for turn in self._turns), prompt]
+        histories = [[dict(message) for message in turn.completion.messages] for turn in self._turns]
+        names = {f"session_context_{index}": context for index, context in enumerate(contexts)}
         return {
             "earlier": earlier,
-            "names": {f"session_context_{index}": context for index, context in enumerate(contexts)},
+            "names": {**names, "context_history": contexts, "session_history": histories},
             "origin": replace(origin or Origin(), session_id=self.session_id, turn=len(self._turns)),
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import threading
 from collections.abc import Coroutine
@@ -17,12 +18,14 @@ _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 
 
-def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-    """Run the coroutine on the I/O thread; cancelling the future cancels it there.
+def submit(coroutine: Coroutine[Any, Any, T], context: contextvars.Context | None = None) -> Future[T]:
+    """Run the coroutine on the I/O thread, in a copy of ``context`` or in an empty one; cancelling cancels it there.
 
-    The thread starts at the first call and is a daemon: it never keeps the process alive.
+    Not in the caller's: a connection keeps the context that it was opened in, and with it the cell that asked. The
+    thread starts at the first call and is a daemon: it never keeps the process alive.
     """
-    return asyncio.run_coroutine_threadsafe(coroutine, _running_loop())
+    within = contextvars.Context() if context is None else context.copy()
+    return within.run(asyncio.run_coroutine_threadsafe, coroutine, _running_loop())
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:

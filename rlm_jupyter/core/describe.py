@@ -24,7 +24,7 @@ _SHORT_REPR_ROOTS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, which Python 3.9 does not know: this module is sent to kernels as it stands
 class ValueSummary:
     """A value's type, its size in ``unit`` (None where it has none), and the beginning of its text form."""
 
@@ -94,8 +94,11 @@ def describe(value: Any, limit: int = 600) -> ValueSummary:
     """Return what the value is, with a preview of at most about ``limit`` characters; of none when it is 0.
 
     Looks at a bounded part of strings and built-in containers. The value's own ``__repr__`` is called for objects that
-    are neither, once, and an error in it is left out of the preview. Never raises.
+    are neither, once, and an error in it is left out of the preview. A summary is itself, cut. Never raises.
     """
+    if type(value) is ValueSummary:  # not isinstance, which asks the value
+        summary: ValueSummary = value
+        return summary.cut(limit)
     kind = type(value)
     name = kind.__qualname__
     if kind.__module__ not in ("builtins", "__main__"):

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from .protocols import Message
 
-__all__ = ["BeginIteration", "CallModel", "Effect", "EndIteration", "ReadAnswer", "RunCode"]
+__all__ = [
+    "BeginIteration",
+    "CallModel",
+    "Effect",
+    "EndIteration",
+    "KeepHistory",
+    "Purpose",
+    "ReadAnswer",
+    "ReopenAnswer",
+    "RunCode",
+]
+
+Purpose: TypeAlias = Literal["answer", "compaction"]
+"""What the root model is called for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +34,13 @@ class BeginIteration:
 
 @dataclass(frozen=True, slots=True)
 class CallModel:
-    """Send these messages to the root model; answered with a ``ModelReply``. The list only ever grows."""
+    """Send these messages to the root model; answered with a ``ModelReply``.
+
+    Between two compactions the messages of a call begin with all those of the call before.
+    """
 
     messages: Sequence[Message]
+    purpose: Purpose = "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +53,11 @@ class RunCode:
 
 @dataclass(frozen=True, slots=True)
 class EndIteration:
-    """The iteration is over; ``answer`` is set when it ended the run."""
+    """The iteration is over; ``answer`` is set when it ended the run, ``rejected`` says what was wrong with one."""
 
     number: int
     answer: str | None = None
+    rejected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +65,16 @@ class ReadAnswer:
     """Tell what stands in ``answer["content"]``; answered with the text, or None while it is empty."""
 
 
-Effect: TypeAlias = BeginIteration | CallModel | RunCode | ReadAnswer | EndIteration
+@dataclass(frozen=True, slots=True)
+class ReopenAnswer:
+    """The answer was not accepted: it is no longer ready, and its content stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepHistory:
+    """Let code find these messages, the whole conversation so far, in ``history``."""
+
+    messages: Sequence[Message]
+
+
+Effect: TypeAlias = BeginIteration | CallModel | RunCode | ReadAnswer | ReopenAnswer | KeepHistory | EndIteration

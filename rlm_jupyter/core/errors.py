@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .results import RunTrace
 
 __all__ = [
+    "AnswerFormatError",
     "BudgetExceededError",
     "CancellationError",
     "ClientError",
@@ -19,6 +20,7 @@ __all__ = [
     "ScaffoldError",
     "TimeoutExceededError",
     "TokenLimitExceededError",
+    "failure_text",
 ]
 
 
@@ -49,6 +51,10 @@ class ClientError(RLMError):
         super().__init__(message)
         self.status = status
         self.retryable = retryable
+
+
+class AnswerFormatError(RLMError):
+    """The model's last answer does not fit what was asked for; ``partial_answer`` is that answer."""
 
 
 class CancellationError(RLMError):
@@ -90,3 +96,10 @@ class InterruptedRun(KeyboardInterrupt):
         super().__init__(message)
         self.partial_answer = partial_answer
         self.trace = trace
+
+
+def failure_text(error: Exception) -> str:
+    """Return what a failure says, with the answer that there was by then."""
+    text = str(error) or type(error).__name__
+    partial = error.partial_answer if isinstance(error, RLMError) else None
+    return text if partial is None else f"{text} Its answer so far: {partial}"

@@ -15,8 +15,9 @@ from typing import Any
 
 from .errors import TimeoutExceededError
 from .scope import Scope
+from .thread_break import break_into
 
-__all__ = ["interruptible"]
+__all__ = ["attached", "interruptible"]
 
 _AGAIN = 0.2  # seconds between attempts on model code that swallows an interrupt
 
@@ -28,11 +29,13 @@ def interruptible(scope: Scope, seconds: float | None = None, task: asyncio.Task
     """Let Ctrl-C, the stop button and, after ``seconds``, the time limit end the scope, also amid model code.
 
     ``task`` is the one that an asynchronous run runs in. Model code that catches the interrupt and goes on is
-    interrupted again. Signals reach the main thread only: elsewhere, and where the program ignores them, model code is
-    let run, and can send nothing more.
+    interrupted again. Signals reach the main thread only: elsewhere, and where the program ignores them, the exception
+    is raised in the thread, which a call into C (``time.sleep``) keeps out until it returns.
     """
     token = _running.set(scope)
     heard = _signals.enter(scope)
+    if not heard:
+        scope.thread = threading.get_ident()
     watcher = _Watcher(scope, seconds, task, heard=heard)
     try:
         yield
@@ -40,6 +43,18 @@ def interruptible(scope: Scope, seconds: float | None = None, task: asyncio.Task
         watcher.stop()
         if heard:
             _signals.leave(scope)
+        _running.reset(token)
+
+
+@contextmanager
+def attached(scope: Scope) -> Iterator[None]:
+    """Let what ends the root run end this child too, in whichever thread it runs: the root's watcher looks after it."""
+    token = _running.set(scope)
+    scope.thread = threading.get_ident()
+    try:
+        yield
+    finally:
+        scope.leave()
         _running.reset(token)
 
 
@@ -130,6 +145,9 @@ class _Watcher:
                 deadline = float("inf")
                 msg = f"The run has taken the {self._seconds:g} s that it may take. Raise max_timeout (--timeout)."
                 self._scope.cancel("its time is up", TimeoutExceededError(msg))
+            for scope in self._scope.walk():
+                if scope.cancelled:
+                    break_into(scope)
             if self._scope.cancelled:
                 self._break_in()
 

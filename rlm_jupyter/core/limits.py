@@ -1,21 +1,12 @@
-"""How far a run may go, and how far it has gone."""
+"""How far a run may go."""
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
-from .errors import (
-    BudgetExceededError,
-    ConfigurationError,
-    ErrorThresholdExceededError,
-    LimitExceededError,
-    TokenLimitExceededError,
-)
-from .scope import Scope
-from .usage import Usage
+from .errors import ConfigurationError
 
-__all__ = ["Limits", "Meter"]
+__all__ = ["Limits"]
 
 _WHOLE = {"max_iterations": 1, "max_depth": 0, "max_concurrent_subcalls": 1, "max_tokens": 1, "max_errors": 1}
 
@@ -24,8 +15,10 @@ _WHOLE = {"max_iterations": 1, "max_depth": 0, "max_concurrent_subcalls": 1, "ma
 class Limits:
     """The limits of a run; None is no limit.
 
-    ``max_budget`` is in US dollars, ``max_timeout`` in seconds, ``max_tokens`` counts tokens in and out, ``max_errors``
-    code blocks that fail in a row.
+    ``max_budget`` is in US dollars, ``max_timeout`` in seconds, ``max_tokens`` counts tokens in and out: they hold over
+    the run and all below it. ``max_iterations`` and ``max_errors``, the code blocks that fail in a row, hold for each
+    run of the tree by itself; ``max_depth`` is how many levels of runs there are; ``max_concurrent_subcalls`` is how
+    many model calls, and how many children of one run, are under way at the same time.
     """
 
     max_iterations: int = 30
@@ -50,55 +43,3 @@ class Limits:
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
                 msg = f"{name} must be a number above 0 or None, not {value!r}."
                 raise ConfigurationError(msg)
-        if self.max_depth > 1:
-            msg = "max_depth can be 0 (a plain model call) or 1 (a run whose sub-calls are plain model calls) so far."
-            raise ConfigurationError(msg)
-
-
-class Meter:
-    """Adds up what a run uses, and says when a limit is reached. Safe to use from any thread."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._lock = threading.Lock()
-        self._tokens = 0
-        self._cost = 0.0
-        self._unpriced: str | None = None
-        self._errors = 0
-
-    def add(self, model: str, usage: Usage) -> None:
-        """Count a call that was answered."""
-        with self._lock:
-            self._tokens += (usage.input_tokens or 0) + (usage.output_tokens or 0)
-            self._cost += usage.cost or 0.0
-            if usage.cost is None:
-                self._unpriced = model
-
-    def add_block(self, *, failed: bool) -> None:
-        """Count a code block."""
-        with self._lock:
-            self._errors = self._errors + 1 if failed else 0
-
-    def enforce(self, scope: Scope) -> None:
-        """End the scope when a limit is reached. Raises the limit's error, or why else the scope has ended."""
-        if reached := self.reached():
-            scope.cancel("a limit was reached", reached)
-        scope.check()
-
-    def reached(self) -> LimitExceededError | None:
-        """Return the error of the limit that is reached, or None."""
-        limits = self._limits
-        with self._lock:
-            if limits.max_tokens is not None and self._tokens >= limits.max_tokens:
-                msg = f"The run has used {self._tokens:,} of the {limits.max_tokens:,} tokens that it may use."
-                return TokenLimitExceededError(msg)
-            if limits.max_budget is not None and self._unpriced is not None:
-                msg = f"The server does not say what a call to {self._unpriced!r} costs, so max_budget cannot be kept."
-                return BudgetExceededError(msg)
-            if limits.max_budget is not None and self._cost >= limits.max_budget:
-                msg = f"The run has cost ${self._cost:.6f} of the ${limits.max_budget:.6f} that it may cost."
-                return BudgetExceededError(msg)
-            if limits.max_errors is not None and self._errors >= limits.max_errors:
-                msg = f"{self._errors} code blocks in a row have failed, which is the limit (max_errors)."
-                return ErrorThresholdExceededError(msg)
-        return None

@@ -6,69 +6,108 @@ Source of the method: Recursive Language Models, arXiv 2512.24601.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from .effects import BeginIteration, CallModel, Effect, EndIteration, ReadAnswer, RunCode
+from .compaction import Compaction, Conversation
+from .effects import BeginIteration, Effect, EndIteration, ReadAnswer, ReopenAnswer, RunCode
+from .errors import AnswerFormatError
 from .observation import OBSERVATION_LIMIT, observe
-from .prompts import REMINDER, closing_request
-from .protocols import Message, ModelReply
+from .prompts import REMINDER, closing_request, rejection
+from .protocols import Message
 from .reply import TextAnswer, read_reply
 from .results import REPLResult
 
-__all__ = ["completion_loop", "plain_loop"]
+__all__ = ["Accept", "completion_loop", "plain_loop"]
+
+Accept: TypeAlias = Callable[[str], str | None]
+"""Returns what is wrong with an answer, or None when it is accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What an iteration came to: an answer, or what the model is told then and what was wrong with its answer."""
+
+    answer: str | None = None
+    told: str = ""
+    rejected: str | None = None
 
 
 def completion_loop(
-    messages: list[Message], max_iterations: int, observation_limit: int = OBSERVATION_LIMIT
+    messages: list[Message],
+    max_iterations: int,
+    observation_limit: int = OBSERVATION_LIMIT,
+    *,
+    accept: Accept | None = None,
+    compaction: Compaction | None = None,
 ) -> Generator[Effect, Any, str]:
     """Return the answer, after at most ``max_iterations`` iterations and one call that asks for it.
 
     ``messages`` begins the conversation; replies and observations are appended to it and nothing in it is changed, so
-    that a provider's prefix cache hits.
+    that a provider's prefix cache hits. With ``compaction``, the model is sent a summary once it becomes too long. With
+    ``accept``, an answer with which something is wrong goes back to the model, in the end once more; raises
+    ``AnswerFormatError`` when that one is not accepted either.
     """
+    conversation = Conversation(messages, compaction)
     for number in range(1, max_iterations + 1):
         yield BeginIteration(number)
-        answer, told = yield from _iterate(messages, observation_limit)
-        yield EndIteration(number, answer)
-        if answer is not None:
-            return answer
-        # One message and not two: some servers' chat templates refuse two of the same role in a row.
-        told = told if number < max_iterations else f"{told}\n\n{closing_request(max_iterations)}"
-        messages.append({"role": "user", "content": told})
-    return (yield from _close(messages, max_iterations + 1))
+        step = yield from _iterate(conversation, accept, observation_limit)
+        yield EndIteration(number, step.answer, step.rejected)
+        if step.answer is not None:
+            return step.answer
+        last = closing_request(max_iterations, typed=accept is not None) if number == max_iterations else ""
+        yield from conversation.tell(step.told, last)
+    answer, complaint = yield from _close(conversation, accept, max_iterations + 1)
+    if complaint is not None:
+        yield from conversation.tell(rejection(complaint, plain=True))
+        answer, complaint = yield from _close(conversation, accept, max_iterations + 2)
+    if complaint is not None:
+        raise _wrong_format(answer, complaint)
+    return answer
 
 
-def _iterate(messages: list[Message], limit: int) -> Generator[Effect, Any, tuple[str | None, str]]:
-    """Return the answer, or None and what the model is told then."""
-    reply: ModelReply = yield CallModel(messages)
-    messages.append({"role": "assistant", "content": reply.text})
-    read = read_reply(reply.text)
+def _iterate(conversation: Conversation, accept: Accept | None, limit: int) -> Generator[Effect, Any, _Step]:
+    read = read_reply((yield from conversation.ask()))
     blocks = read.code_blocks
     if read.answer is not None:
         if not read.answer.is_variable:
-            return read.answer.text, ""
+            return (yield from _judged(read.answer.text, accept))
         blocks = (_as_code(read.answer),)
     if not blocks:
-        return None, REMINDER
+        return _Step(told=REMINDER)
     results: list[REPLResult] = []
     for index, code in enumerate(blocks, 1):
         result: REPLResult = yield RunCode(code, index)
-        if result.final_answer is not None:
-            return result.final_answer, ""
         results.append(result)
+        if result.final_answer is not None:
+            shown = any(each.outputs or each.notes for each in results)
+            seen = [observe(results, index, limit)] if shown else []
+            if index < len(blocks):
+                seen.append(f"What stands after block {index} was not run, because that block answered.")
+            return (yield from _judged(result.final_answer, accept, *seen))
         if result.error is not None:
             break
-    return None, observe(results, len(blocks), limit)
+    return _Step(told=observe(results, len(blocks), limit))
 
 
-def _close(messages: list[Message], number: int) -> Generator[Effect, Any, str]:
-    """Return the answer that was asked for in the user role, which every provider accepts last."""
+def _judged(answer: str, accept: Accept | None, *seen: str) -> Generator[Effect, Any, _Step]:
+    """Return the answer; one that is not accepted is taken back, and the model told why, after what it has ``seen``."""
+    complaint = accept(answer) if accept is not None else None
+    if complaint is None:
+        return _Step(answer)
+    yield ReopenAnswer()
+    return _Step(None, "\n\n".join([*seen, rejection(complaint)]), complaint)
+
+
+def _close(
+    conversation: Conversation, accept: Accept | None, number: int
+) -> Generator[Effect, Any, tuple[str, str | None]]:
+    """Return the answer that was asked for in the user role, which every provider accepts last, and what is wrong."""
     yield BeginIteration(number, closing=True)
-    reply: ModelReply = yield CallModel(messages)
-    messages.append({"role": "assistant", "content": reply.text})
-    read = read_reply(reply.text)
-    answer, text = read.answer, reply.text.strip()
+    reply = yield from conversation.ask()
+    read = read_reply(reply)
+    answer, text = read.answer, reply.strip()
     if read.code_blocks or not text:  # no code is run any more: what was answered so far is better than its source
         so_far: str | None = yield ReadAnswer()
         text = so_far if so_far is not None else text
@@ -77,16 +116,35 @@ def _close(messages: list[Message], number: int) -> Generator[Effect, Any, str]:
         text = result.final_answer if result.final_answer is not None else text
     elif answer is not None:
         text = answer.text
-    yield EndIteration(number, text)
-    return text
+    complaint = accept(text) if accept is not None else None
+    yield EndIteration(number, text if complaint is None else None, complaint)
+    return text, complaint
 
 
 def _as_code(answer: TextAnswer) -> str:
     return f"FINAL_VAR({answer.text!r})" if answer.text.isidentifier() else f"FINAL_VAR({answer.text})"
 
 
-def plain_loop(messages: list[Message]) -> Generator[Effect, Any, str]:
-    """Return the reply to the messages as they are: what a recursive completion is at depth 0."""
-    reply: ModelReply = yield CallModel(messages)
-    messages.append({"role": "assistant", "content": reply.text})
-    return reply.text
+def plain_loop(
+    messages: list[Message], attempts: int = 1, *, accept: Accept | None = None
+) -> Generator[Effect, Any, str]:
+    """Return the reply to the messages as they are: what a recursive completion is at depth 0.
+
+    With ``accept``, a reply with which something is wrong goes back to the model; raises ``AnswerFormatError`` when
+    there is none to accept after ``attempts`` replies.
+    """
+    conversation = Conversation(messages)
+    while True:
+        reply = yield from conversation.ask()
+        complaint = accept(reply) if accept is not None else None
+        if complaint is None:
+            return reply
+        attempts -= 1
+        if attempts <= 0:
+            raise _wrong_format(reply, complaint)
+        yield from conversation.tell(rejection(complaint, plain=True))
+
+
+def _wrong_format(answer: str, complaint: str) -> AnswerFormatError:
+    msg = f"The model gave no answer that fits what was asked for. {complaint}"
+    return AnswerFormatError(msg, partial_answer=answer)

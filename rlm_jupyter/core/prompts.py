@@ -1,6 +1,7 @@
 """What the root model is told: how the REPL works, what it was asked, and what it can look at.
 
-The headings ``## Question``, ``## Context`` and ``## Variables`` are a protocol: the offline client reads them.
+The headings ``## Question``, ``## Context``, ``## Variables`` and ``## Answer format`` are a protocol, and come in this
+order: the offline client reads them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,19 @@ from dataclasses import dataclass
 
 from .describe import ValueSummary
 
-__all__ = ["QUESTION_LIMIT", "REMINDER", "Tool", "closing_request", "first_message", "system_prompt"]
+__all__ = [
+    "COMPACTION_REQUEST",
+    "GO_ON",
+    "NO_SUMMARY",
+    "QUESTION_LIMIT",
+    "REMINDER",
+    "Tool",
+    "closing_request",
+    "first_message",
+    "plain_format",
+    "rejection",
+    "system_prompt",
+]
 
 QUESTION_LIMIT = 8_000
 """Characters of the question that are shown; all of it stands in the context."""
@@ -46,18 +59,43 @@ Never write what you expect the output to be: wait for it.
 - `answer`: how you answer. Set `answer["content"]` to your answer, then `answer["ready"] = True`. Until it is ready you
   can improve it.
 - `FINAL(value)` and `FINAL_VAR("name")`: the same in one call.
-{tools}
+{history}{tools}
 # How to work
 
 - Look before you cut: type, length, a sample of the beginning.
-- Use code for what code can do (search, count, sort, parse) and `llm_query` for what needs reading. Cut large material
-  into pieces of up to about 100,000 characters and ask about all of them with one `llm_query_batched`; keep the answers
-  in a variable and combine them.
+{dividing}\
 - When something fails, read the traceback and mend it. When the answer is found and checked once, give it: do not
   verify it again and again.
 - Answer in prose, exactly what was asked, with where it stands. Do not mention the REPL.
 
 {guide}"""
+
+_DIVIDING = """\
+- Use code for what code can do (search, count, sort, parse) and `llm_query` for what needs reading. Cut large material
+  into pieces of up to about 100,000 characters and ask about all of them with one `llm_query_batched`; keep the answers
+  in a variable and combine them.
+"""
+
+_HISTORY = """\
+- `history`: when this conversation has become too long to be read at once, you are asked to sum it up, and go on from
+  your summary. From then on `history` is the whole conversation up to there, a list of dicts with `role` and `content`.
+  Keep findings in variables: they stay.
+"""
+
+COMPACTION_REQUEST = """\
+This conversation has become too long to be carried on whole. Sum it up in plain text, for yourself, who will go on from
+the question and this summary alone: what has been found out so far, with the exact values and places; which variables
+hold what; what was tried in vain; what is to be done next. Write no code and do not answer the question now."""
+
+GO_ON = """\
+That summary now stands for the conversation up to here; all of it is in the variable `history`, a list of dicts with
+`role` and `content`. The variables are as they were. Go on."""
+
+NO_SUMMARY = "(No summary was written. The conversation so far is in `history`.)"
+
+_FORMAT = """\
+The answer is no prose but a value, which a program will read: it must fit this JSON schema. Put it into
+`answer["content"]` as a dict, list, number or string of its own, or as JSON text."""
 
 REMINDER = """\
 Your reply held neither code nor an answer. Write a ```repl block to look further, or, when you know the answer, set
@@ -72,10 +110,17 @@ class Tool:
     description: str
 
 
-def system_prompt(guide: str, tools: Sequence[Tool] = ()) -> str:
-    """Return the system prompt; ``guide`` is what the environment says of itself."""
+def system_prompt(
+    guide: str, tools: Sequence[Tool] = (), *, compaction: bool = False, orchestrator: bool = True
+) -> str:
+    """Return the system prompt; ``guide`` is what the environment says of itself.
+
+    With ``compaction`` it tells that the conversation may be summed up, and where it is found then. As an
+    ``orchestrator`` the model is told how to divide the work.
+    """
     lines = "".join(f"- `{tool.name}`: {tool.description}\n" for tool in tools)
-    return _SYSTEM.format(tools=lines, guide=guide).rstrip() + "\n"
+    parts = {"history": _HISTORY if compaction else "", "dividing": _DIVIDING if orchestrator else ""}
+    return _SYSTEM.format(tools=lines, guide=guide, **parts).rstrip() + "\n"
 
 
 def first_message(
@@ -86,12 +131,13 @@ def first_message(
     variables: Mapping[str, ValueSummary],
     *,
     unlisted: int = 0,
+    answer_schema: str | None = None,
 ) -> str:
     """Return the message that asks the question.
 
     ``context`` describes the current context, named ``current``; it is None when that is the question itself.
     ``others`` are the contexts of earlier questions, ``variables`` the user's own that code can see, of which
-    ``unlisted`` more are not told of.
+    ``unlisted`` more are not told of. ``answer_schema`` is the JSON schema that the answer has to fit, if it has to.
     """
     parts = ["## Question", question, "## Context"]
     if context is None:
@@ -103,6 +149,8 @@ def first_message(
     if variables:
         more = [f"- and {unlisted:,} more: see SHOW_VARS()"] if unlisted else []
         parts += ["## Variables", "The user's own, which your code can use:", "\n".join([*_listed(variables), *more])]
+    if answer_schema is not None:
+        parts += ["## Answer format", _FORMAT, f"```json\n{answer_schema}\n```"]
     return "\n\n".join(parts)
 
 
@@ -114,9 +162,22 @@ def _quoted(summary: ValueSummary) -> str:
     return "\n".join(f"    {line}" for line in summary.preview.splitlines())
 
 
-def closing_request(iterations: int) -> str:
-    """Return the message that asks for an answer when the iterations are used up."""
-    return (
-        f"You have used all {iterations} iterations; no more code will be run. Give your final answer now, as plain "
-        "text, from what you have seen. Say what you could not establish."
+def plain_format(answer_schema: str) -> str:
+    """Return what asks a model without a REPL for an answer that fits the JSON schema."""
+    return f"Reply with JSON that fits this JSON schema, and with nothing else:\n\n```json\n{answer_schema}\n```"
+
+
+def rejection(complaint: str, *, plain: bool = False) -> str:
+    """Return the message that tells what is wrong with an answer; ``plain`` for a model without a REPL."""
+    how = "Reply with the whole of it again" if plain else "Mend it and answer again; your variables are as they were"
+    return f"Your answer was not accepted. {complaint}\n\n{how}."
+
+
+def closing_request(iterations: int, *, typed: bool = False) -> str:
+    """Return the message that asks for an answer when the iterations are used up; ``typed`` when it has a format."""
+    how = (
+        "as JSON in the answer format and nothing else, from what you have seen."
+        if typed
+        else "as plain text, from what you have seen. Say what you could not establish."
     )
+    return f"You have used all {iterations} iterations; no more code will be run. Give your final answer now, {how}"

@@ -115,6 +115,12 @@ class Environment(Protocol):
     def answer_so_far(self) -> str | None:
         """Return what stands in ``answer["content"]``, or None while it is empty."""
 
+    def reopen_answer(self) -> None:
+        """Take back that the answer is ready: it was not accepted. Its content stays."""
+
+    def keep_history(self, messages: Sequence[Message]) -> None:
+        """Make ``history`` these messages, the whole conversation of the run, until the run ends."""
+
     def changes(self) -> NamespaceChanges:
         """Return what the last run changed in the user's namespace, once it is over."""
 
@@ -129,6 +135,9 @@ class SupportsPersistence(Protocol):
     Contexts and histories are numbered from 0 (``context_0``, ``history_0``, ...); ``context`` and ``history`` are
     number 0. Histories are deep copies, contexts are the caller's own objects.
     """
+
+    def update_handler_address(self, address: tuple[str, int]) -> None:
+        """Tell where an LM handler listens (host, port), which answers model calls made outside a run."""
 
     def add_context(self, context_payload: Any, context_index: int | None = None) -> int:
         """Add a context and return its number; without ``context_index``, the next free one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,6 +17,10 @@ class RunTrace(Protocol):
     @property
     def run_id(self) -> str:
         """The run's identifier."""
+
+    @property
+    def usage(self) -> UsageSummary:
+        """What was used so far."""
 
     def to_markdown(self) -> str:
         """Return the trace as Markdown."""
@@ -85,8 +89,10 @@ class REPLResult:
 class RLMChatCompletion:
     """The result of a run, or of one model call made by model code.
 
-    ``response`` is the answer; ``execution_time`` is in seconds; ``error`` says why a call failed, its response then
-    being empty. ``trace`` is None for a single model call; ``earlier_traces`` are those of a session's turns before.
+    ``response`` is the answer, and ``parsed`` the validated object where a ``response_model`` was given;
+    ``execution_time`` is in seconds; ``error`` says why a call failed, its response then being empty. ``trace`` is None
+    for a single model call; ``earlier_traces`` are those of a session's turns before. ``messages`` are the run's whole
+    conversation with its model.
     """
 
     root_model: str
@@ -98,6 +104,8 @@ class RLMChatCompletion:
     error: str | None = None
     trace: RunTrace | None = None
     earlier_traces: tuple[RunTrace, ...] = ()
+    parsed: Any = None
+    messages: Sequence[Mapping[str, Any]] = ()
 
     @property
     def trace_markdown(self) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, TimeoutError
 from typing import Any, TypeVar
 
@@ -19,16 +21,18 @@ _SLICE = 0.05  # seconds; a wait without an end cannot be interrupted on every p
 
 
 class Scope:
-    """Holds the futures of a run. Safe to use from any thread.
+    """Holds the futures of a run, and the scopes of its child runs. Safe to use from any thread.
 
     ``failure`` is the limit's error when a limit ended it. ``running_code`` is true while model code runs, and
     ``closing`` while a run puts things back: the first lets an interrupt break into the code, the second keeps it out
     until all is in its place. ``pressed`` is true between a signal of the run's own and its handling; ``loop`` is the
-    event loop of an asynchronous run.
+    event loop of an asynchronous run, and ``thread`` the identifier of the thread whose code no signal reaches.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, parent: Scope | None = None) -> None:
         self._futures: set[Future[Any]] = set()
+        self._parent = parent
+        self._children: set[Scope] = set()
         self._reason: str | None = None
         self.failure: RLMError | None = None
         self.running_code = False
@@ -36,11 +40,41 @@ class Scope:
         self.pressed = False
         self.interrupted = False
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.thread: int | None = None
+        self.breaking = threading.Lock()
+        """Held while code is broken into, and while that it runs is set or taken back, in a thread without signals."""
 
     @property
     def cancelled(self) -> bool:
         """Whether the scope has ended."""
         return self._reason is not None
+
+    @property
+    def root(self) -> Scope:
+        """The scope of the run that all others of the tree descend from."""
+        scope = self
+        while scope._parent is not None:
+            scope = scope._parent
+        return scope
+
+    def child(self) -> Scope:
+        """Return the scope of a child run: it ends with this one, and may end before it."""
+        child = Scope(self)
+        self._children.add(child)
+        if self._reason is not None:
+            child.cancel(self._reason)
+        return child
+
+    def leave(self) -> None:
+        """Say that the child run is over."""
+        if self._parent is not None:
+            self._parent._children.discard(self)  # noqa: SLF001
+
+    def walk(self) -> Iterator[Scope]:
+        """Yield this scope and those of the runs below it."""
+        yield self
+        for child in tuple(self._children):
+            yield from child.walk()
 
     def check(self) -> None:
         """Raise ``CancellationError``, or the limit's own error, once the scope has ended."""
@@ -56,12 +90,14 @@ class Scope:
         self.cancel("interrupted")
 
     def cancel(self, reason: str, failure: RLMError | None = None) -> None:
-        """End the scope: cancel what is in flight, refuse what comes. The first reason stands."""
+        """End the scope and those below it: cancel what is in flight, refuse what comes. The first reason stands."""
         # No lock: a signal handler calls this, perhaps in the very thread that would hold it.
         if self._reason is None:
             self._reason, self.failure = reason, failure
         for future in tuple(self._futures):
             future.cancel()
+        for child in tuple(self._children):
+            child.cancel(reason)  # the failure is this run's; a child that was cut off by it has not failed itself
 
     def wake(self) -> None:
         """Make an asynchronous run's event loop look at what was cancelled."""
@@ -87,6 +123,8 @@ class Scope:
             except TimeoutError:
                 if future.done():
                     return future.result()
+                if self.cancelled and future.running():  # a thread's work, which cannot be cancelled, ends by itself
+                    self.check()
             except CancelledError:
                 self.check()
                 raise

@@ -8,13 +8,13 @@ that started it, so that its output goes where its starter's goes.
 from __future__ import annotations
 
 import contextvars
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
 from .receiver import receiver
+from .shell_instance import process_shell
 from .shell_routes import ShellRoutes
 from .sink import Sink
 from .streams import lay_routes, lift_routes
@@ -47,9 +47,8 @@ class _Routes:
         with self._lock:
             self._users += 1
             lay_routes()
-            shells = sys.modules.get("IPython.core.interactiveshell")
-            if self._shell is None and shells is not None and shells.InteractiveShell.initialized():
-                self._shell = ShellRoutes(shells.InteractiveShell.instance())
+            if self._shell is None and (shell := process_shell()) is not None:
+                self._shell = ShellRoutes(shell)
             if self._start is None:
                 self._start = threading.Thread.start
                 threading.Thread.start = _start_in_context(self._start)  # type: ignore[method-assign]
@@ -72,11 +71,22 @@ def _start_in_context(start: Any) -> Any:
 
     def start_in_context(thread: threading.Thread) -> None:
         if receiver.get() is not None:
-            context, run = contextvars.copy_context(), thread.run
-            cast(Any, thread).run = lambda: context.run(run)
+            cast(Any, thread).run = _in_this_context(thread)
         start(thread)
 
     return start_in_context
+
+
+def _in_this_context(thread: threading.Thread) -> Callable[[], None]:
+    context, run = contextvars.copy_context(), thread.run
+
+    def run_in_context() -> None:
+        try:
+            context.run(run)
+        finally:
+            vars(thread).pop("run", None)  # or the thread, which code may keep, keeps all that the context holds
+
+    return run_in_context
 
 
 _routes = _Routes()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rlm_jupyter.core.errors import ConfigurationError
@@ -15,14 +15,34 @@ __all__ = ["GROUP", "check_environment", "get_environment"]
 GROUP = "rlm_jupyter.environments"
 """The entry-point group in which environments are registered."""
 
+_OF_THE_RUN = ("depth", "lm_handler_address", "persistent", "subcall_fn")
+"""Arguments for use by hand: within a run, the ``RLM`` sees to these."""
+
 
 def check_environment(name: str, arguments: Mapping[str, Any], *, persistent: bool) -> None:
-    """Raise ``ConfigurationError`` for a name or arguments that cannot be used, before anything is made.
+    """Raise ``ConfigurationError`` for a name or arguments that an ``RLM`` cannot use, before anything is made.
 
-    An environment that has a static method ``check(arguments)`` is asked, too.
+    An environment that has a static method ``check(arguments)`` is asked, too. What the ``RLM`` itself sees to is not
+    among the arguments.
     """
     kind = load_plugin(GROUP, name)
-    parameters = [each for each in inspect.signature(kind).parameters if each not in ("context_payload", "shell")]
+    _check_arguments(name, kind, arguments, of_the_run=("context_payload", "shell", *_OF_THE_RUN))
+    has = {*dir(kind), *getattr(kind, "__annotations__", ())}  # IPythonREPL declares what its modes define
+    if persistent and not has.issuperset(_persistence_methods()):
+        msg = f"Persistent REPLs are currently not supported for environment: {name}"
+        raise ConfigurationError(msg)
+
+
+def get_environment(name: str, arguments: Mapping[str, Any]) -> Environment:
+    """Return a new environment. Raises ``ConfigurationError`` for a name or arguments that cannot be used."""
+    kind = load_plugin(GROUP, name)
+    _check_arguments(name, kind, arguments)
+    environment: Environment = kind(**arguments)
+    return environment
+
+
+def _check_arguments(name: str, kind: Any, arguments: Mapping[str, Any], of_the_run: Sequence[str] = ()) -> None:
+    parameters = [each for each in inspect.signature(kind).parameters if each not in of_the_run]
     unknown = sorted(arguments.keys() - set(parameters))
     if unknown:
         msg = f"Environment {name!r} does not take {', '.join(unknown)}. It takes: {', '.join(parameters)}."
@@ -30,16 +50,6 @@ def check_environment(name: str, arguments: Mapping[str, Any], *, persistent: bo
     check: Callable[[Mapping[str, Any]], None] | None = getattr(kind, "check", None)
     if check is not None:
         check(arguments)
-    if persistent and not all(hasattr(kind, method) for method in _persistence_methods()):
-        msg = f"Persistent REPLs are currently not supported for environment: {name}"
-        raise ConfigurationError(msg)
-
-
-def get_environment(name: str, arguments: Mapping[str, Any]) -> Environment:
-    """Return a new environment. Raises ``ConfigurationError`` for a name or arguments that cannot be used."""
-    check_environment(name, arguments, persistent=False)
-    environment: Environment = load_plugin(GROUP, name)(**arguments)
-    return environment
 
 
 def _persistence_methods() -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from rlm_jupyter.core.describe import describe
@@ -18,7 +19,7 @@ from .shell_namespace import working_in
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["Dialect", "IPythonDialect", "PlainPython", "Step"]
+__all__ = ["Dialect", "IPythonDialect", "PlainPython", "Step", "own_variables"]
 
 Step: TypeAlias = Callable[[], AbstractContextManager[None]]
 """What stands around the running of code, and not around its waiting."""
@@ -71,6 +72,8 @@ class IPythonDialect:
     events and leaks an error message (measured; see docs/decisions.md).
     """
 
+    _history_is_anothers = True
+
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
 
@@ -100,7 +103,7 @@ class IPythonDialect:
         """
         figures = own_figures()
         states: list[OwnState[Any]] = [figures]
-        if namespace is self._shell.user_ns:
+        if self._history_is_anothers and namespace is self._shell.user_ns:
             states.append(own_history(namespace))
 
         @contextmanager
@@ -115,3 +118,13 @@ class IPythonDialect:
                 yield step
             finally:
                 show(figures.own)
+
+
+def own_variables(shell: InteractiveShell, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the variables without modules and without what the shell has put there itself."""
+    hidden = shell.user_ns_hidden
+    return {
+        name: value
+        for name, value in variables.items()
+        if not issubclass(type(value), ModuleType) and not (name in hidden and hidden[name] is value)
+    }

@@ -27,6 +27,7 @@ from .dialect import Dialect, PlainPython, Step
 from .private_loop import PrivateLoop
 from .sink import Sink
 from .streams import own_streams
+from .time_limit import TimeIsUp, TimeLimit
 from .traceback_text import traceback_text
 
 __all__ = ["Executed", "Executor"]
@@ -48,7 +49,7 @@ class _EndOfIteration(Exception):
 
 @dataclass(slots=True)
 class Executed:
-    """What came of a cell. ``interrupt`` is the ``KeyboardInterrupt`` or cancellation that ended it, if one did."""
+    """What came of a cell. ``interrupt`` is what ended it from outside, if something did, other than its own time."""
 
     outputs: list[dict[str, Any]]
     error: CellError | None
@@ -62,6 +63,7 @@ class _Awaited:
 
     coroutine: Coroutine[Any, Any, Any]
     step: Step
+    limit: TimeLimit
 
 
 class Executor:
@@ -77,15 +79,15 @@ class Executor:
         self._sink = Sink()  # one for all cells: a thread that outlives its cell prints into the next one's output
         self._loop = PrivateLoop(partial(self._sink.write, "stderr"))
 
-    def run(self, code: str) -> Executed:
-        """Run a cell, its top-level ``await`` on an event loop of this executor's own."""
-        steps = self._steps(code, own_loop=True)
+    def run(self, code: str, seconds: float | None = None) -> Executed:
+        """Run a cell for so many seconds at most, its top-level ``await`` on an event loop of this executor's own."""
+        steps = self._steps(code, TimeLimit(seconds, self._loop.wake), own_loop=True)
         try:
             awaited = next(steps)
             while True:
                 try:
                     with awaited.step():  # nobody else's code runs on this thread meanwhile
-                        value = self._loop.run(awaited.coroutine)
+                        value = self._loop.run(awaited.coroutine, awaited.limit)
                 except BaseException as error:  # noqa: BLE001 - it belongs to the cell, which gets it where it awaited
                     awaited = steps.throw(error)
                 else:
@@ -94,9 +96,11 @@ class Executor:
             executed: Executed = stop.value
             return executed
 
-    async def arun(self, code: str) -> Executed:
-        """Run a cell, its top-level ``await`` on the running event loop."""
-        steps = self._steps(code, own_loop=False)
+    async def arun(self, code: str, seconds: float | None = None) -> Executed:
+        """Run a cell for so many seconds at most, its top-level ``await`` on the running event loop."""
+        limit = TimeLimit(seconds, self._loop.wake)
+        limit.attend()
+        steps = self._steps(code, limit, own_loop=False)
         try:
             awaited = next(steps)
             while True:
@@ -127,22 +131,27 @@ class Executor:
             for filename in sources:
                 linecache.cache.pop(filename, None)
 
-    def _steps(self, code: str, *, own_loop: bool) -> Generator[_Awaited, Any, Executed]:
+    def _steps(self, code: str, limit: TimeLimit, *, own_loop: bool) -> Generator[_Awaited, Any, Executed]:
         """Run the cell, yielding what it awaits; ``own_loop`` tells that it is awaited on the private loop."""
         filename = f"{CELL_FILE_PREFIX}{self._number} cell {next(self._cells)}>"
         began = time.perf_counter()
         error: CellError | None = None
-        interrupt: BaseException | None = None
+        raised: BaseException | None = None
         with capture(self._sink):
             try:
-                yield from self._run_nodes(code, filename, own_loop=own_loop)
+                yield from self._run_nodes(code, filename, limit, own_loop=own_loop)
             except BaseException as caught:  # noqa: BLE001 - whatever model code raises is an observation
                 raised = caught.raised if isinstance(caught, _EndOfIteration) else caught
+            limit.close()
+            raised = limit.ended(raised) or raised
+            if raised is not None:
                 error = CellError(type(raised).__name__, _message(raised), traceback_text(raised))
-                interrupt = raised if _interrupts(raised, own_loop=own_loop) else None
+        interrupt = raised if _interrupts(raised, own_loop=own_loop) else None
         return Executed(self._sink.take(), error, interrupt, time.perf_counter() - began)
 
-    def _run_nodes(self, code: str, filename: str, *, own_loop: bool) -> Generator[_Awaited, Any, None]:
+    def _run_nodes(
+        self, code: str, filename: str, limit: TimeLimit, *, own_loop: bool
+    ) -> Generator[_Awaited, Any, None]:
         source = self._dialect.transform(code)
         # With no modification time, linecache keeps the entry for as long as the process lives.
         linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
@@ -161,10 +170,10 @@ class Executor:
             shown = self._compile(ast.Expression(last.value), filename, "eval") if isinstance(last, ast.Expr) else None
             awaits = any(each.co_flags & inspect.CO_COROUTINE for each in (body, shown) if each is not None)
             with self._loop.entered(awaits=awaits) if own_loop else nullcontext():
-                yield from self._evaluate(body, step)
-                value = None if shown is None else (yield from self._evaluate(shown, step))
+                yield from self._evaluate(body, step, limit)
+                value = None if shown is None else (yield from self._evaluate(shown, step, limit))
                 if value is not None and not _ends_in_semicolon(source):
-                    with step():
+                    with step(), limit:
                         self._sink.result(*self._dialect.format(value))
 
     def _compile(self, node: ast.Module | ast.Expression, filename: str, mode: str) -> CodeType:
@@ -173,14 +182,14 @@ class Executor:
         self._future_flags |= compiled.co_flags & _FUTURE_FLAGS
         return compiled
 
-    def _evaluate(self, compiled: CodeType, step: Step) -> Generator[_Awaited, Any, Any]:
-        with step():
+    def _evaluate(self, compiled: CodeType, step: Step, limit: TimeLimit) -> Generator[_Awaited, Any, Any]:
+        with step(), limit:
             try:
                 value = eval(compiled, self.namespace)  # noqa: S307 - running model code is what this is for
             except StopIteration as raised:
                 raise _EndOfIteration(raised) from None
         if compiled.co_flags & inspect.CO_COROUTINE:
-            value = yield _Awaited(value, step)
+            value = yield _Awaited(value, step, limit)
         return value
 
 
@@ -192,7 +201,7 @@ def _in_steps(awaited: _Awaited) -> Generator[Any, Any, Any]:
     """
     advance: Callable[[], Any] = partial(awaited.coroutine.send, None)
     while True:
-        with awaited.step():
+        with awaited.step(), awaited.limit:
             try:
                 waits_for = advance()
             except StopIteration as stop:
@@ -200,7 +209,7 @@ def _in_steps(awaited: _Awaited) -> Generator[Any, Any, Any]:
         try:
             advance = partial(awaited.coroutine.send, (yield waits_for))
         except BaseException as error:  # noqa: BLE001 - it belongs to what is awaited
-            advance = partial(awaited.coroutine.throw, error)
+            advance = partial(awaited.coroutine.throw, awaited.limit.told(error))
 
 
 def _message(raised: BaseException) -> str:
@@ -210,8 +219,8 @@ def _message(raised: BaseException) -> str:
         return f"(its text form raised {type(error).__name__})"
 
 
-def _interrupts(raised: BaseException, *, own_loop: bool) -> bool:
-    if isinstance(raised, KeyboardInterrupt):
+def _interrupts(raised: BaseException | None, *, own_loop: bool) -> bool:
+    if isinstance(raised, KeyboardInterrupt | TimeIsUp):  # the time that is up is that of the cell around this one
         return True
     if own_loop or not isinstance(raised, asyncio.CancelledError):
         return False

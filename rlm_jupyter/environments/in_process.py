@@ -2,56 +2,100 @@
 
 from __future__ import annotations
 
-import copy
-import itertools
-import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from keyword import iskeyword
-from typing import Any
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from rlm_jupyter.core.errors import ConfigurationError
-from rlm_jupyter.core.protocols import Queries
-from rlm_jupyter.core.results import NamespaceChanges, REPLResult
+from rlm_jupyter.core.protocols import Message, Queries
+from rlm_jupyter.core.results import NamespaceChanges, REPLResult, RLMChatCompletion
 
+from .arguments import check_arguments
 from .dialect import Dialect
 from .executor import Executed, Executor
+from .handler import Address, HandlerQueries
 from .interrupted import CellInterrupted
-from .scaffold import RESERVED_NAMES, Answer, Overlay, scaffold_names
+from .scaffold import Answer, Overlay, scaffold_names
+from .tools import tool_values
+from .turns import Turns
+from .versions import Versions
 
 __all__ = ["InProcessEnvironment"]
 
-_NUMBERED = re.compile(r"(session_)?(context|history)_\d+")
+E = TypeVar("E", bound="InProcessEnvironment")
+
+_NOTES = 4
+"""How many names that were put back are told one by one: ``%reset`` takes them all."""
 
 
 class InProcessEnvironment:
-    """Runs model code in a namespace of this process."""
+    """Runs model code in a namespace of this process.
+
+    In a namespace of its own the scaffold lies from the beginning to ``cleanup()``; in one that is another's
+    (``borrowed``) it is laid for a run, or for one cell outside a run. ``handler`` answers the queries outside runs.
+    """
 
     name = "in_process"
+    _gives_functions = False
 
     def __init__(
         self,
         namespace: dict[str, Any],
         dialect: Dialect,
+        handler: HandlerQueries,
         *,
+        borrowed: bool = False,
         custom_tools: Mapping[str, Any] | None = None,
+        cell_timeout: float | None = None,
+        persistent: bool = False,
     ) -> None:
+        width = handler.max_concurrent
+        check_arguments({"custom_tools": custom_tools, "cell_timeout": cell_timeout, "max_concurrent_subcalls": width})
+        self.custom_tools = dict(custom_tools or {})
+        self.cell_timeout = cell_timeout
+        self.persistent = persistent
+        self.max_concurrent_subcalls = width
         self._namespace = namespace
+        self._borrowed = borrowed
         self._executor = Executor(namespace, dialect)
-        self._tools = _checked(custom_tools or {})
-        self._gives_functions = False
-        self._numbers = threading.Lock()
-        self._contexts: dict[int, Any] = {}
-        self._histories: dict[int, list[dict[str, Any]]] = {}
-        self._extra: dict[str, Any] = {}
+        self._tools = tool_values(self.custom_tools)
+        self._handler = handler
+        self._queries: Queries = handler
+        self._turns = Turns()
+        self._versions = Versions()
+        self._offered: dict[str, Any] | None = None
+        self._conversation: list[Message] | None = None
         self._overlay = Overlay(namespace)
+        self._laying = threading.RLock()
         self._answer = Answer(namespace)
+        self._in_run = self._closed = False
+        self._scratch: TemporaryDirectory[str] | None = None
 
     @staticmethod
     def check(arguments: Mapping[str, Any]) -> None:
         """Raise ``ConfigurationError`` for arguments of the constructor that cannot be used, making nothing."""
-        _checked(arguments.get("custom_tools") or {})
+        check_arguments(arguments)
+
+    @property
+    def locals(self) -> Mapping[str, Any]:
+        """A live view of the namespace; empty after ``cleanup()``."""
+        return MappingProxyType({} if self._closed else self._namespace)
+
+    @property
+    def lm_handler_address(self) -> Address | None:
+        """Where model calls are answered that are made outside a run: host and port."""
+        return self._handler.address
+
+    @property
+    def temp_dir(self) -> str:
+        """A directory for scratch files, made at first use and removed by ``cleanup()``."""
+        self._check_open()
+        if self._scratch is None:
+            self._scratch = TemporaryDirectory(prefix="rlm-jupyter-", ignore_cleanup_errors=True)
+        return self._scratch.name
 
     def guide(self) -> str:
         """Return what the system prompt says of this environment."""
@@ -69,65 +113,88 @@ class InProcessEnvironment:
             if not name.startswith("_") and name not in self._overlay.names
         }
 
+    def update_handler_address(self, address: Address) -> None:
+        """Tell where an LM handler listens (host, port), which answers model calls made outside a run."""
+        self._handler.address = address
+
     def load_context(self, context_payload: Any) -> None:
         """Make the payload the first context (``context`` and ``context_0``), by reference."""
         self.add_context(context_payload, 0)
 
     def add_context(self, context_payload: Any, context_index: int | None = None) -> int:
         """Add a context by reference and return its number; without an index, the next free one."""
-        with self._numbers:
-            index = _next(self._contexts) if context_index is None else context_index
-            self._contexts[index] = context_payload
-        return index
+        number = self._versions.add_context(context_payload, context_index)
+        self._lay()
+        return number
 
     def get_context_count(self) -> int:
         """Return how many contexts there are."""
-        return len(self._contexts)
+        return len(self._versions.contexts)
 
     def add_history(self, message_history: list[dict[str, Any]], history_index: int | None = None) -> int:
         """Add a deep copy of a message history and return its number."""
-        copied = copy.deepcopy(message_history)
-        with self._numbers:
-            index = _next(self._histories) if history_index is None else history_index
-            self._histories[index] = copied
-        return index
+        number = self._versions.add_history(message_history, history_index)
+        self._lay()
+        return number
 
     def get_history_count(self) -> int:
         """Return how many histories there are."""
-        return len(self._histories)
+        return len(self._versions.histories)
+
+    def keep_history(self, messages: Sequence[Message]) -> None:
+        """Make ``history`` these messages, the whole conversation of the run, until the run ends."""
+        self._conversation = [message.copy() for message in messages]
+        self._lay()
 
     def offer(self, names: Mapping[str, Any]) -> None:
-        """Make these the names that the scaffold of the runs to come has besides (``session_context_0``, ...)."""
-        self._extra = dict(names)
+        """Make these, instead of a session's, the names that the scaffold also has (``session_context_0``, ...)."""
+        self._offered = dict(names)
+        self._lay()
 
     def contexts(self) -> dict[str, Any]:
         """Return the contexts and histories that there are, by name."""
-        contexts = {f"context_{index}": value for index, value in self._contexts.items()}
-        return contexts | {f"history_{index}": value for index, value in self._histories.items()}
+        return self._versions.named()
 
     @contextmanager
     def running(self, queries: Queries) -> Iterator[None]:
-        """Lay out the scaffold for the length of a run, and put everything back after it, however it ends."""
-        self._answer = Answer(self._namespace)
-        try:
-            for name, value in self._scaffold(queries).items():
-                self._overlay.lay(name, value)
-            yield
-        finally:
-            self._overlay.lift()
-            self._answer.settle()
+        """Let these answer for the length of a run, which begins with a new ``answer``, however it ends.
+
+        Raises ``RuntimeError`` while another run is at work here, and after ``cleanup()``.
+        """
+        self._check_open()
+        if self._in_run:
+            msg = "Another run is at work in this REPL: wait for it, or use a REPL of its own for this one."
+            raise RuntimeError(msg)
+        with self._laid(queries, Answer(self._namespace)):
+            self._in_run = True
+            try:
+                yield
+            finally:
+                self._in_run = False
+                self._conversation = None
+                self._answer.settle()
 
     def execute_code(self, code: str) -> REPLResult:
-        """Run one code block. An exception in it is in the result; only an interrupt is raised."""
-        return self._result(self._executor.run(code))
+        """Run one code block. An exception in it is in the result; only an interrupt is raised.
+
+        Others wait their turn; code that asks for another block within its own gets a ``RuntimeError``.
+        """
+        with self._turns.taken(), self._cell() as calls:
+            return self._result(self._executor.run(code, self.cell_timeout), calls)
 
     async def aexecute_code(self, code: str) -> REPLResult:
         """Run one code block, awaiting its top-level ``await`` on the running event loop."""
-        return self._result(await self._executor.arun(code))
+        async with self._turns.awaited():
+            with self._cell() as calls:
+                return self._result(await self._executor.arun(code, self.cell_timeout), calls)
 
     def answer_so_far(self) -> str | None:
         """Return what stands in ``answer["content"]``, or None while it is empty."""
         return self._answer.so_far()
+
+    def reopen_answer(self) -> None:
+        """Take back that the answer is ready: it was not accepted. Its content stays."""
+        self._answer.reopen()
 
     def changes(self) -> NamespaceChanges:
         """Return what the last run changed in the user's namespace: nothing, where that is not this one."""
@@ -135,20 +202,85 @@ class InProcessEnvironment:
 
     def cleanup(self) -> None:
         """Give everything back, contexts and histories too. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
         self._overlay.lift()
+        self._versions.clear()
+        self._offered = self._conversation = None
+        if self._scratch is not None:
+            self._scratch.cleanup()
         self._executor.close(keep_sources=self._gives_functions)
-        self._contexts.clear()
-        self._histories.clear()
-        self._extra = {}
 
-    def _scaffold(self, queries: Queries) -> dict[str, Any]:
-        names = {**self._tools, **self._extra, **self.contexts()}
-        for kind in ("context", "history"):
-            if f"{kind}_0" in names:
-                names[kind] = names[f"{kind}_0"]
-        return {**names, **scaffold_names(queries, self._answer, self.variables)}
+    def __enter__(self: E) -> E:
+        """Return itself, to be cleaned up at the end of the block."""
+        return self
 
-    def _result(self, executed: Executed) -> REPLResult:
+    def __exit__(self, *exception: object) -> None:
+        """Clean up."""
+        self.cleanup()
+
+    def _begin(self, context_payload: Any, setup_code: str | None) -> None:
+        """Lay the scaffold and run the setup code, or clean up and raise ``ConfigurationError`` with its traceback."""
+        try:
+            if context_payload is not None:
+                self.load_context(context_payload)
+            self._lay()
+            check_arguments({"setup_code": setup_code})
+            error = self.execute_code(setup_code).error if setup_code is not None else None
+        except BaseException:
+            self.cleanup()
+            raise
+        if error is not None:
+            self.cleanup()
+            msg = f"The setup_code failed:\n{error.traceback}"
+            raise ConfigurationError(msg)
+
+    @contextmanager
+    def _cell(self) -> Iterator[list[RLMChatCompletion]]:
+        """Stand around a cell, and yield the list of the calls that it makes, which in a run is the run's to keep."""
+        self._check_open()
+        if self._in_run:
+            yield []
+            return
+        self._answer.reopen()  # what this cell answers is in its own result
+        with self._laid(self._handler, self._answer), self._handler.crediting() as calls:
+            yield calls
+
+    @contextmanager
+    def _laid(self, queries: Queries, answer: Answer) -> Iterator[None]:
+        """Have the scaffold laid out with these to answer, for a run or for a cell outside one."""
+        self._queries, self._answer = queries, answer
+        try:
+            with self._laying:
+                self._overlay.lay(self._scaffold())
+            yield
+        finally:
+            self._queries = self._handler
+            if self._borrowed:
+                self._overlay.lift()
+            else:
+                self._lay()
+
+    def _lay(self) -> None:
+        """Lay out the scaffold as it is now, where it lies."""
+        with self._laying:  # what is laid last is what there is by then, whichever thread added it
+            if not self._closed and (self._in_run or not self._borrowed):
+                self._overlay.lay(self._scaffold())
+
+    def _scaffold(self) -> dict[str, Any]:
+        offered = self._versions.session() if self._offered is None else self._offered
+        names = {**self._tools, **offered, **self._versions.scaffold()}
+        if self._conversation is not None:
+            names["history"] = self._conversation
+        return {**names, **scaffold_names(self._queries, self._answer, self.variables)}
+
+    def _check_open(self) -> None:
+        if self._closed:
+            msg = "This REPL was cleaned up. Make a new one."
+            raise RuntimeError(msg)
+
+    def _result(self, executed: Executed, calls: list[RLMChatCompletion]) -> REPLResult:
         notes = self._mend()
         text = {
             name: "".join(each["text"] for each in executed.outputs if each.get("name") == name)
@@ -168,6 +300,7 @@ class InProcessEnvironment:
             stderr=text["stderr"],
             locals=self._namespace,
             execution_time=executed.seconds,
+            rlm_calls=calls,
             final_answer=self._answer.ready(),
             outputs=outputs,
             error=executed.error,
@@ -178,31 +311,20 @@ class InProcessEnvironment:
         return result
 
     def _mend(self) -> list[str]:
-        """Put reserved names back and say so; a dict bound to ``answer`` is taken for what it means."""
-        notes = []
+        """Put reserved names back and say so; what was bound to ``answer`` is taken for what it means."""
         bound = self._namespace.get("answer")
-        for name in self._overlay.mend():
-            if name == "answer" and self._answer.take_over(bound):
-                continue
-            notes.append(f"`{name}` is reserved and was put back; use another name.")
+        with self._laying:
+            broken = self._overlay.mend()
+        notes = []
+        if "answer" in broken and self._answer.take_over(bound):
+            broken.remove("answer")
+            if bound is self._answer.entry.get("content") and not self._answer.entry.get("ready"):
+                notes.append('`answer` is a dict: what you bound to it is now its content. Set answer["ready"] = True.')
+        if len(broken) > _NOTES:
+            notes.append(f"The reserved names ({', '.join(broken)}) were put back.")
+        else:
+            notes += [f"`{name}` is reserved and was put back; use another name." for name in broken]
         if self._answer.entry.get("ready") and self._answer.ready() is None:
-            self._answer.entry["ready"] = False
+            self._answer.reopen()
             notes.append('answer["ready"] was set while answer["content"] is empty: set the content first.')
         return notes
-
-
-def _next(versions: Mapping[int, Any]) -> int:
-    return next(number for number in itertools.count(len(versions)) if number not in versions)
-
-
-def _checked(tools: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the tools' values by name."""
-    reserved = sorted(name for name in tools if name in RESERVED_NAMES or _NUMBERED.fullmatch(name))
-    if reserved:
-        msg = f"Custom tools cannot be named {', '.join(reserved)}: these names are reserved. Choose other names."
-        raise ConfigurationError(msg)
-    unusable = sorted(name for name in tools if not name.isidentifier() or iskeyword(name))
-    if unusable:
-        msg = f"Custom tools must be named by identifiers; these are not: {', '.join(unusable)}."
-        raise ConfigurationError(msg)
-    return {name: tool["tool"] if isinstance(tool, dict) and "tool" in tool else tool for name, tool in tools.items()}

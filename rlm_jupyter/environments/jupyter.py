@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.protocols import Queries
-from rlm_jupyter.core.results import NamespaceChanges, REPLResult
+from rlm_jupyter.core.results import NamespaceChanges, RLMChatCompletion
 
 from .changes import Snapshot
-from .dialect import IPythonDialect
+from .dialect import IPythonDialect, own_variables
+from .handler import Address, HandlerQueries, SubcallFunction
 from .in_process import InProcessEnvironment
 from .occupancy import at_work
+from .scaffold import Answer
+from .shell_instance import process_shell
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -31,19 +33,27 @@ class JupyterREPL(InProcessEnvironment):
 
     ``sync_from_user_ns`` lets the code see the user's variables, all or those named in ``sync_vars``, by reference;
     ``sync_to_user_ns`` hands the names that it bound to the user. With both and no ``sync_vars``, the code runs in the
-    user's namespace. Raises ``ConfigurationError`` outside IPython and for names that are not defined.
+    user's namespace. The other arguments are those of ``IPythonREPL`` in its mode ``in_process``. Raises
+    ``ConfigurationError`` outside IPython and for names that are not defined.
     """
 
     name = "jupyter"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the arguments are the field's
         self,
         context_payload: Any = None,
         *,
         sync_from_user_ns: bool = False,
         sync_to_user_ns: bool = False,
         sync_vars: Sequence[str] | None = None,
+        setup_code: str | None = None,
         custom_tools: Mapping[str, Any] | None = None,
+        cell_timeout: float | None = None,
+        max_concurrent_subcalls: int = 4,
+        lm_handler_address: Address | None = None,
+        subcall_fn: SubcallFunction | None = None,
+        depth: int = 1,
+        persistent: bool = False,
         shell: InteractiveShell | None = None,
     ) -> None:
         self._shell = shell if shell is not None else _live_shell()
@@ -52,13 +62,20 @@ class JupyterREPL(InProcessEnvironment):
         self._sync_from, self._sync_to = sync_from_user_ns, sync_to_user_ns
         self.shares_user_ns = sync_from_user_ns and sync_to_user_ns and sync_vars is None
         namespace = self._user_ns if self.shares_user_ns else {"__name__": "__main__"}
-        super().__init__(namespace, IPythonDialect(self._shell), custom_tools=custom_tools)
+        super().__init__(
+            namespace,
+            IPythonDialect(self._shell),
+            HandlerQueries(subcall_fn, lm_handler_address, depth=depth, max_concurrent=max_concurrent_subcalls),
+            borrowed=self.shares_user_ns,
+            custom_tools=custom_tools,
+            cell_timeout=cell_timeout,
+            persistent=persistent,
+        )
         self._handed_in: dict[str, Any] = {}
         self._handed_out: dict[str, Any] = {}
         self._gives_functions = sync_to_user_ns
         self._changes = NamespaceChanges()
-        if context_payload is not None:
-            self.load_context(context_payload)
+        self._begin(context_payload, setup_code)
 
     @staticmethod
     def check(arguments: Mapping[str, Any]) -> None:
@@ -83,44 +100,7 @@ class JupyterREPL(InProcessEnvironment):
 
     def variables(self) -> dict[str, Any]:
         """Return the public names that code sees; the scaffold's, the shell's and modules are left out."""
-        hidden = self._shell.user_ns_hidden
-        return {
-            name: value
-            for name, value in super().variables().items()
-            if not issubclass(type(value), ModuleType) and not (name in hidden and hidden[name] is value)
-        }
-
-    @contextmanager
-    def running(self, queries: Queries) -> Iterator[None]:
-        """Lay out the scaffold for the length of a run, and put everything back after it, however it ends.
-
-        Raises ``ConfigurationError`` in a thread where the kernel runs no cells, and while another run is in the way.
-        """
-        with at_work(shares_user_ns=self.shares_user_ns):
-            self._changes = NamespaceChanges()
-            before = self._snapshot()
-            try:
-                self._hand_in()
-                with super().running(queries):
-                    yield
-            finally:
-                self._forget_handed_in()
-                if before is not None:
-                    self._changes = before.changes(self._user_ns)
-
-    def execute_code(self, code: str) -> REPLResult:
-        """Run one code block. An exception in it is in the result; only an interrupt is raised."""
-        try:
-            return super().execute_code(code)
-        finally:
-            self._hand_out()
-
-    async def aexecute_code(self, code: str) -> REPLResult:
-        """Run one code block, awaiting its top-level ``await`` on the running event loop."""
-        try:
-            return await super().aexecute_code(code)
-        finally:
-            self._hand_out()
+        return own_variables(self._shell, super().variables())
 
     def changes(self) -> NamespaceChanges:
         """Return what the last run changed in the notebook."""
@@ -130,6 +110,33 @@ class JupyterREPL(InProcessEnvironment):
         """Give everything back, contexts and histories too. May be called twice."""
         super().cleanup()
         self._handed_out = {}
+
+    @contextmanager
+    def _laid(self, queries: Queries, answer: Answer) -> Iterator[None]:
+        """Have the scaffold laid out, and the user's variables handed in; say what changed in the notebook.
+
+        Raises ``ConfigurationError`` in a thread where the kernel runs no cells, and while another run is in the way.
+        """
+        with at_work(shares_user_ns=self.shares_user_ns):
+            self._changes = NamespaceChanges()
+            before = self._snapshot()
+            try:
+                self._hand_in()
+                with super()._laid(queries, answer):
+                    yield
+            finally:
+                self._forget_handed_in()
+                if before is not None:
+                    self._changes = before.changes(self._user_ns)
+
+    @contextmanager
+    def _cell(self) -> Iterator[list[RLMChatCompletion]]:
+        """Stand around a cell, and hand out what it bound."""
+        with super()._cell() as calls:
+            try:
+                yield calls
+            finally:
+                self._hand_out()
 
     def _snapshot(self) -> Snapshot | None:
         """Return the notebook's names as they are now, or None where nothing of the model's can reach them."""
@@ -187,14 +194,12 @@ class JupyterREPL(InProcessEnvironment):
 
 
 def _live_shell() -> InteractiveShell:
-    from IPython.core.getipython import get_ipython
-
-    shell = get_ipython()
+    # Not get_ipython(): within a private shell's cell that is the private shell.
+    shell = process_shell()
     if shell is None:
         msg = "environment='jupyter' runs in a live IPython or Jupyter kernel, and there is none here. Use 'local'."
         raise ConfigurationError(msg)
-    live: InteractiveShell = shell
-    return live
+    return shell
 
 
 def _checked_names(names: Sequence[str] | None, *, sync_from: bool) -> tuple[str, ...] | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Collection, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from .time_limit import TimeIsUp, TimeLimit
 from .traceback_text import traceback_text
 
 __all__ = ["PrivateLoop"]
@@ -26,20 +27,28 @@ class PrivateLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._report = report
 
-    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Return the coroutine's result. An interrupt cancels it, lets it clean up, and is raised."""
+    def run(self, coroutine: Coroutine[Any, Any, Any], limit: TimeLimit) -> Any:
+        """Return the coroutine's result. An interrupt, or the limit, cancels it, lets it clean up, and is raised."""
         loop = self._opened()
         with _no_running_loop():
             task = loop.create_task(coroutine)
             try:
-                return loop.run_until_complete(task)
-            except (KeyboardInterrupt, SystemExit):  # these break off the loop, whichever callback they come from
-                task.cancel()
+                with limit:
+                    return loop.run_until_complete(task)
+            except (KeyboardInterrupt, SystemExit, TimeIsUp):
+                task.cancel()  # the loop was broken off, by whichever callback
                 # When they come between the task's end and the stop that it asked for, that would stop the next run.
                 loop.stop()
                 loop.run_forever()
                 loop.run_until_complete(_settled([task]))  # or it goes on when something next awaits
                 raise
+
+    def wake(self) -> None:
+        """Make the loop look at what happened, from any thread."""
+        loop = self._loop
+        if loop is not None:
+            with suppress(RuntimeError):  # it was closed just now
+                loop.call_soon_threadsafe(lambda: None)
 
     @contextmanager
     def entered(self, *, awaits: bool) -> Iterator[None]:

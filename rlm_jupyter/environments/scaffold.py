@@ -17,7 +17,9 @@ RESERVED_NAMES = frozenset(
         "FINAL_VAR",
         "SHOW_VARS",
         "answer",
+        "completion_context",
         "context",
+        "context_history",
         "exit",
         "history",
         "input",
@@ -26,6 +28,7 @@ RESERVED_NAMES = frozenset(
         "quit",
         "rlm_query",
         "rlm_query_batched",
+        "session_history",
     }
 )
 """Names that custom tools cannot take; the numbered ones (``context_0``, ...) are reserved as well."""
@@ -42,39 +45,56 @@ class Answer:
 
     def final(self, value: Any) -> None:
         """Answer with a value: ``FINAL`` in model code."""
-        self.entry["content"] = value
+        if value is not self.entry:  # FINAL(answer) says that it is ready as it stands
+            self.entry["content"] = value
         self.entry["ready"] = True
 
-    def final_var(self, name: Any) -> None:
-        """Answer with the variable of that name, or with the value itself: ``FINAL_VAR`` in model code."""
+    def final_var(self, name: Any) -> str:
+        """Answer with the variable of that name, or with the value itself: ``FINAL_VAR`` in model code.
+
+        Returns the answer as text.
+        """
+        value = name
         if isinstance(name, str) and name.isidentifier():
             if name in self._namespace:
-                name = self._namespace[name]
-            elif not any(value is name for value in self._namespace.values()):  # FINAL_VAR(x) hands in what x holds
-                msg = f"FINAL_VAR: there is no variable {name!r}. SHOW_VARS() lists those that there are."
+                value = self._namespace[name]
+            elif not any(each is name for each in self._namespace.values()):  # FINAL_VAR(x) hands in what x holds
+                msg = f"FINAL_VAR: not found: there is no variable {name!r}. SHOW_VARS() lists those that there are."
                 raise ScaffoldError(msg)
-        self.final(name)
+        if isinstance(name, str) and name == "answer":
+            self.take_over(value)
+            value = self.entry
+        self.final(value)
+        return self.so_far() or ""
 
     def take_over(self, bound: Any) -> bool:
-        """Take the content of a dict that model code bound to ``answer``; False when it is no such dict."""
-        if not isinstance(bound, dict) or not {"content", "ready"} & bound.keys():
+        """Take what model code bound to ``answer``: such a dict, or else the content. False when it is nothing."""
+        if bound is None:
             return False
-        self.entry.update({key: bound[key] for key in ("content", "ready") if key in bound})
+        if isinstance(bound, dict) and {"content", "ready"} & bound.keys():
+            self.entry.update({key: bound[key] for key in ("content", "ready") if key in bound})
+        else:
+            self.entry["content"] = bound
         return True
 
     def so_far(self) -> str | None:
-        """Return the content as text, or None while it is empty."""
+        """Return the content as text, or None while it is empty; of a pydantic model, its JSON."""
         content = self.entry.get("content")
         if content is None or (isinstance(content, str) and not content):
             return None
         try:
-            return str(content)
+            dump = getattr(type(content), "model_dump_json", str)
+            return str(dump(content))
         except Exception as error:  # noqa: BLE001 - the model may answer with any object
             return f"<{type(content).__qualname__}; its text form raised {type(error).__name__}>"
 
+    def reopen(self) -> None:
+        """Take back that the answer is ready."""
+        self.entry["ready"] = False
+
     def settle(self) -> None:
         """Keep the content as text only, once the run is over: the object is the user's, who may want it gone."""
-        self.entry = {"content": self.so_far() or "", "ready": bool(self.entry.get("ready"))}
+        self.entry = {"content": self.so_far() or "", "ready": False}
 
     def ready(self) -> str | None:
         """Return the content once it is declared ready."""
@@ -89,12 +109,15 @@ class Overlay:
         self._hidden: dict[str, Any] = {}
         self.names: dict[str, Any] = {}
 
-    def lay(self, name: str, value: Any) -> None:
-        """Lay one more name over the namespace."""
-        if name not in self.names:
-            self._hidden[name] = self._namespace.get(name, _MISSING)
-        self.names[name] = value
-        self._namespace[name] = value
+    def lay(self, names: Mapping[str, Any]) -> None:
+        """Lay these names over the namespace, and lift those that were laid and are not among them."""
+        for name in self.names.keys() - names.keys():
+            self._lift(name)
+        for name, value in names.items():
+            if name not in self.names:
+                self._hidden[name] = self._namespace.get(name, _MISSING)
+            self.names[name] = value
+            self._namespace[name] = value
 
     def mend(self) -> list[str]:
         """Put back the names that code bound anew or deleted, and return them."""
@@ -105,21 +128,25 @@ class Overlay:
 
     def lift(self) -> None:
         """Give the namespace back as it was. May be called twice."""
-        for name, value in self._hidden.items():
-            if value is _MISSING:
-                self._namespace.pop(name, None)
-            else:
-                self._namespace[name] = value
-        self._hidden.clear()
-        self.names.clear()
+        for name in tuple(self.names):
+            self._lift(name)
+
+    def _lift(self, name: str) -> None:
+        hidden = self._hidden.pop(name)
+        del self.names[name]
+        if hidden is _MISSING:
+            self._namespace.pop(name, None)
+        else:
+            self._namespace[name] = hidden
 
 
 def scaffold_names(queries: Queries, answer: Answer, variables: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
     """Return the scaffold, contexts and histories apart; ``variables`` are those that ``SHOW_VARS()`` lists."""
 
     def show_vars() -> dict[str, str]:
-        """Return the names that there are, with types and sizes."""
-        return {name: str(describe(value, 0)) for name, value in variables().items()}
+        """Return the names that there are, with types and sizes; ``answer`` by its content, once it has one."""
+        content = {"answer": answer.entry["content"]} if answer.so_far() is not None else {}
+        return {name: str(describe(value, 0)) for name, value in {**variables(), **content}.items()}
 
     def no_input(prompt: object = "") -> str:  # noqa: ARG001 - called as the builtin is
         """Refuse: there is nobody at the keyboard."""

@@ -28,7 +28,8 @@ class _StreamRoute(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        if receiver.get() is None:
+        # A route that is let go of flushes once more, perhaps when the stream is long closed.
+        if receiver.get() is None and not getattr(self.original, "closed", False):
             self.original.flush()
 
     def writable(self) -> bool:

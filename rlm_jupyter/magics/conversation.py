@@ -13,7 +13,7 @@ from IPython.core.error import UsageError
 
 from rlm_jupyter.rlm import RLM
 from rlm_jupyter.session import RLMSession
-from rlm_jupyter.settings import Origin
+from rlm_jupyter.runs.settings import Origin
 from rlm_jupyter.trace.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -59,10 +59,18 @@ class Ask:
     backend_kwargs: tuple[tuple[str, Any], ...]
     repl: Repl
     limits: tuple[tuple[str, Any], ...] = field(default=())
+    compaction: bool = False
+    context_window: int | None = None
 
     def make(self, keeper: RLM) -> RLM:
         """Return an ``RLM`` that asks so, in the REPL of ``keeper``."""
-        return keeper.reconfigured(self.backend, dict(self.backend_kwargs), dict(self.limits))
+        return keeper.reconfigured(
+            self.backend,
+            dict(self.backend_kwargs),
+            dict(self.limits),
+            compaction=self.compaction,
+            context_window=self.context_window,
+        )
 
 
 class Conversations:
@@ -85,6 +93,7 @@ class Conversations:
         fresh: bool,
         origin: Origin,
         live: LiveDisplay,
+        response_model: Any = None,
         listeners: Sequence[Callable[[Event], None]] = (),
     ) -> RLMChatCompletion:
         """Ask the current session, or nobody who remembers (``fresh``).
@@ -96,7 +105,7 @@ class Conversations:
             live.redact = _unfinished(rlm.redactor)
             try:
                 session = RLMSession(rlm) if fresh else self._session(rlm)
-                return session.chat(context, question, origin=origin)
+                return session.chat(context, question, response_model=response_model, origin=origin)
             finally:
                 rlm.listeners, rlm.on_text = [], None
 

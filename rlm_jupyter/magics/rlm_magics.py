@@ -52,7 +52,9 @@ class RLMMagics(Magics):
     base_url = Unicode(
         None, allow_none=True, config=True, help="The address of an OpenAI-compatible server, such as a local Ollama."
     )
-    environment = Unicode("jupyter", config=True, help="Where model code runs: 'jupyter', 'local', or a plugin's.")
+    environment = Unicode(
+        "jupyter", config=True, help="Where model code runs: 'jupyter', 'local', 'ipython', or a plugin's."
+    )
     sync = CaselessStrEnum(
         _SYNC,
         "both",
@@ -61,11 +63,28 @@ class RLMMagics(Magics):
         "it see the notebook's variables, 'out' hands what it made to the notebook, 'none' neither.",
     )
     max_iterations = Integer(30, config=True, help="How many replies the root model may take for one question.")
-    max_depth = Integer(1, config=True, help="0 sends the question to the model as it is; 1 lets it work in code.")
+    max_depth = Integer(
+        1,
+        config=True,
+        help="0 sends the question to the model as it is; 1 lets it work in code; from 2 on its code can start child "
+        "runs.",
+    )
     max_concurrent_subcalls = Integer(16, config=True, help="How many model calls of model code run at the same time.")
     timeout = Float(None, allow_none=True, config=True, help="How many seconds a question may take; None: no limit.")
     budget = Float(None, allow_none=True, config=True, help="How many US dollars a question may cost; None: no limit.")
     max_tokens = Integer(None, allow_none=True, config=True, help="How many tokens a question may use; None: no limit.")
+    compaction = Bool(
+        False,
+        config=True,
+        help="Whether a conversation within a run that fills most of the model's window is summed up; the model then "
+        "finds all of it in the variable history.",
+    )
+    context_window = Integer(
+        None,
+        allow_none=True,
+        config=True,
+        help="How many tokens the model can read, for compaction; None: as it is known of common models.",
+    )
     trace = Bool(True, config=True, help="Whether runs are written to a trace notebook beside the notebook.")
     notebook = Unicode(
         None,
@@ -100,11 +119,15 @@ class RLMMagics(Magics):
     @argument("--env", help="Where model code runs.")
     @argument("--fresh", action="store_true", help="Ask without the conversation so far, and leave no turn in it.")
     @argument("--max-iterations", type=int, metavar="N", help="How many replies the root model may take.")
-    @argument("--max-depth", type=int, metavar="N", help="0: a plain model call; 1: a run that works in code.")
+    @argument("--max-depth", type=int, metavar="N", help="0: a plain model call; 1: a run that works in code; "
+              "from 2 on with child runs below it.")  # fmt: skip
     @argument("--timeout", type=float, metavar="SECONDS", help="How long it may take.")
     @argument("--budget", type=float, metavar="DOLLARS", help="How much it may cost.")
     @argument("--max-tokens", type=int, metavar="N", help="How many tokens it may use, in and out.")
-    @argument("--out", metavar="NAME", help="Bind the result to this name.")
+    @argument("--as", dest="response_model", metavar="NAME", help="What the answer has to be: a pydantic model of the "
+              "notebook, another type such as list[Row], or a dict with a JSON schema. The result's `parsed` is then a "
+              "valid object of it.")  # fmt: skip
+    @argument("--out", metavar="NAME", help="Bind the result to this name; with --as, the object that was asked for.")
     @argument("--no-trace", action="store_true", help="Leave this run out of the trace notebook.")
     @argument("--quiet", action="store_true", help="Show no live display.")
     @line_cell_magic
@@ -204,6 +227,8 @@ class RLMMagics(Magics):
                 ("max_budget", given.get("budget", self.budget)),
                 ("max_tokens", given.get("max_tokens", self.max_tokens)),
             ),
+            compaction=self.compaction,
+            context_window=self.context_window,
         )
         return ask, choice.notice
 
@@ -229,7 +254,7 @@ class RLMMagics(Magics):
             self._conversations.close()
 
     def _ask(self, arguments: Namespace, question: str) -> RLMChatCompletion:
-        from rlm_jupyter.settings import Origin
+        from rlm_jupyter.runs.settings import Origin
 
         from .live import LiveDisplay
 
@@ -241,6 +266,7 @@ class RLMMagics(Magics):
             raise UsageError(msg)
         # Whether there is a context cannot be told by its value: None is one.
         asked = (self._context(arguments.context), question) if arguments.context else (question, None)
+        response_model = self._response_model(arguments.response_model)
         notebook = self.find_notebook()
         ask, notice = self.choose(arguments)
         live = LiveDisplay(updates=hasattr(self._shell, "kernel"))
@@ -256,10 +282,11 @@ class RLMMagics(Magics):
                 fresh=arguments.fresh,
                 origin=Origin(notebook=str(notebook) if notebook else None, cell_id=cell_id(self._shell)),
                 live=live,
+                response_model=response_model,
                 listeners=[self.journal.leave_out] if arguments.no_trace else [],
             )
         if arguments.out is not None:
-            self._shell.user_ns[arguments.out] = completion
+            self._shell.user_ns[arguments.out] = completion if response_model is None else completion.parsed
         return completion
 
     def _no_trace_notebook(self, notebook: Path | None, *, wanted: bool) -> str | None:
@@ -274,15 +301,25 @@ class RLMMagics(Magics):
 
     def _context(self, expressions: list[str]) -> Any:
         """Return the context: the value of the expression, of several a dict of them."""
-        values = {expression: self._evaluate(expression) for expression in expressions}
+        values = {expression: self._evaluate("--context", expression) for expression in expressions}
         return next(iter(values.values())) if len(values) == 1 else values
 
-    def _evaluate(self, expression: str) -> Any:
+    def _response_model(self, expression: str | None) -> Any:
+        """Return the type or JSON schema that the expression names, or None where the answer may be anything."""
+        if expression is None:
+            return None
+        response_model = self._evaluate("--as", expression)
+        if response_model is None:
+            msg = f"--as {expression}: this is None, and no type that an answer could have."
+            raise UsageError(msg)
+        return response_model
+
+    def _evaluate(self, option: str, expression: str) -> Any:
         try:
             return self._shell.ev(expression)
         except NameError as error:
-            msg = f"--context {expression}: {error}. Run the cell that defines it first."
+            msg = f"{option} {expression}: {error}. Run the cell that defines it first."
             raise UsageError(msg) from None
         except SyntaxError:
-            msg = f"--context {expression} is no Python expression. Put one with spaces in quotation marks."
+            msg = f"{option} {expression} is no Python expression. Put one with spaces in quotation marks."
             raise UsageError(msg) from None

@@ -12,27 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.core.describe import describe
 from rlm_jupyter.core.errors import ConfigurationError
-from rlm_jupyter.core.limits import Meter
 from rlm_jupyter.core.loop import completion_loop, plain_loop
 from rlm_jupyter.core.observation import head_and_tail
-from rlm_jupyter.core.prompts import QUESTION_LIMIT, Tool, first_message, system_prompt
+from rlm_jupyter.core.prompts import QUESTION_LIMIT, Tool, first_message, plain_format, system_prompt
 from rlm_jupyter.core.protocols import Environment, Message, SupportsPersistence
 from rlm_jupyter.core.results import RLMChatCompletion
-from rlm_jupyter.core.scope import Scope
 from rlm_jupyter.trace.context_record import PREVIEW_LIMIT, context_record
-from rlm_jupyter.trace.recorder import Recorder
-from rlm_jupyter.trace.redaction import Redactor
 from rlm_jupyter.trace.schema import RunStart
 
+from .children import Children
 from .run import Run
 from .settings import Origin
 from .subcalls import Subcalls
+from .typed import AnswerFormat
 
 if TYPE_CHECKING:
     from rlm_jupyter.core.effects import Effect
-    from rlm_jupyter.trace.schema import Event
+    from rlm_jupyter.core.scope import Scope
 
     from .settings import Setup
+    from .tree import Tree
 
 __all__ = ["Preparation", "Question"]
 
@@ -44,7 +43,8 @@ _VARIABLES_SHOWN = 80
 class Question:
     """What is asked: the prompt, which is the context, and the question about it where that is another text.
 
-    ``earlier`` are the messages of the conversation so far, ``names`` are added to the scaffold.
+    ``earlier`` are the messages of the conversation so far, ``names`` are added to the scaffold, and ``answer_format``
+    is what the answer has to be.
     """
 
     prompt: Any
@@ -52,6 +52,7 @@ class Question:
     earlier: Sequence[Message] = ()
     names: Mapping[str, Any] = field(default_factory=dict)
     origin: Origin = field(default_factory=Origin)
+    answer_format: AnswerFormat | None = None
 
     def __post_init__(self) -> None:
         """Refuse to ask nothing."""
@@ -80,11 +81,12 @@ class Preparation:
 
     def __init__(
         self,
+        tree: Tree,
+        scope: Scope,
         setup: Setup,
         environment: Environment,
         question: Question,
-        sinks: Sequence[Callable[[Event], None]],
-        on_text: Callable[[str], None] | None,
+        on_text: Callable[[str], None] | None = None,
     ) -> None:
         self._setup = setup
         self._environment = environment
@@ -93,39 +95,44 @@ class Preparation:
         self._context = describe(question.prompt, 2 * PREVIEW_LIMIT)
         self._context_name = self._load_context()
         self._messages: list[Message] = []
-        self._recorder = Recorder(Redactor(setup.secrets), sinks)
-        scope, meter = Scope(), Meter(setup.limits)
-        subcalls = Subcalls(
-            setup.client,
-            scope,
-            self._recorder,
-            meter,
-            max_concurrent=setup.limits.max_concurrent_subcalls,
-            sampling=setup.sampling,
-        )
-        self.run = Run(self._run_start(), environment, subcalls, self._recorder, scope, meter, setup, on_text)
+        width = _width(setup)
+        children = Children(tree, scope, setup, width) if setup.may_recurse else None
+        subcalls = Subcalls(tree, scope, setup, width, children)
+        span = question.origin.span
+        self.run = Run(self._run_start(), span, environment, subcalls, tree, scope, setup, on_text)
 
     def loop(self) -> Generator[Effect, Any, str]:
         """Return the loop, its first messages telling what code sees now."""
-        if self._setup.limits.max_depth == 0:
+        answer_format = self._question.answer_format
+        accept = answer_format.complaint if answer_format is not None else None
+        if self._setup.is_plain:
             self._messages += [*self._question.earlier, *_plain_messages(self._question)]
-            return plain_loop(self._messages)
+            return plain_loop(self._messages, self._setup.limits.max_iterations, accept=accept)
         self._messages += self._opening()
-        return completion_loop(self._messages, self._setup.limits.max_iterations)
+        return completion_loop(
+            self._messages, self._setup.limits.max_iterations, accept=accept, compaction=self._setup.compaction
+        )
 
     def completion(self, answer: str) -> RLMChatCompletion:
         """Return the result of the run that gave this answer."""
         if self._setup.persistent and isinstance(self._environment, SupportsPersistence):
             self._environment.add_history([dict(message) for message in self._messages])
-        trace = self._recorder.trace
+        trace = self.run.trace
         return RLMChatCompletion(
-            root_model=self._setup.client.model_name,
+            root_model=self._setup.model.name,
             prompt=self._question.prompt,
             response=answer,
             usage_summary=trace.usage,
             execution_time=time.perf_counter() - self._began,
-            metadata={"run_id": trace.run_id, "iterations": len(trace.iterations), "subcalls": len(trace.subcalls)},
+            metadata={
+                "run_id": trace.run_id,
+                "iterations": len(trace.iterations),
+                "subcalls": len(trace.subcalls),
+                "children": len(trace.children),
+            },
             trace=trace,
+            messages=tuple(self._messages),
+            parsed=self._question.answer_format.parse(answer) if self._question.answer_format is not None else None,
         )
 
     def _load_context(self) -> str:
@@ -141,7 +148,12 @@ class Preparation:
         prompting, question = self._setup.prompting, self._question
         system = prompting.system_prompt
         if system is None:
-            system = system_prompt(self._environment.guide(), _tools(prompting.tools))
+            system = system_prompt(
+                self._environment.guide(),
+                _tools(prompting.tools),
+                compaction=self._setup.compaction is not None,
+                orchestrator=prompting.orchestrator,
+            )
         opening: list[Message] = [{"role": "system", "content": system}, *question.earlier]
         if prompting.prologue:
             opening.append({"role": "user", "content": prompting.prologue})
@@ -154,6 +166,7 @@ class Preparation:
             {name: describe(value, 0) for name, value in named.items() if value is not question.prompt},
             {name: describe(value, 0) for name, value in list(variables.items())[:_VARIABLES_SHOWN]},
             unlisted=max(0, len(variables) - _VARIABLES_SHOWN),
+            answer_schema=question.answer_format.schema if question.answer_format is not None else None,
         )
         opening.append({"role": "user", "content": text})
         return opening
@@ -162,7 +175,7 @@ class Preparation:
         setup, origin = self._setup, self._question.origin
         return RunStart(
             question=head_and_tail(self._question.text, QUESTION_LIMIT),
-            model=setup.client.model_name,
+            model=setup.model.name,
             backend=setup.backend,
             environment=setup.environment,
             max_iterations=setup.limits.max_iterations,
@@ -171,8 +184,18 @@ class Preparation:
             turn=origin.turn,
             notebook=origin.notebook,
             cell_id=origin.cell_id,
+            depth=setup.depth,
+            batch=origin.batch,
+            index=origin.index,
             versions=_versions(),
         )
+
+
+def _width(setup: Setup) -> int:
+    """Return how many calls of one run may be under way: an environment may be told fewer than the limit is."""
+    told = setup.environment_kwargs.get("max_concurrent_subcalls")
+    most = setup.limits.max_concurrent_subcalls
+    return min(most, told) if type(told) is int else most
 
 
 @cache
@@ -186,6 +209,8 @@ def _plain_messages(question: Question) -> list[Message]:
         msg = f"max_depth=0 sends the prompt to the model as it is, so it must be a string, not a {kind}."
         raise ConfigurationError(msg)
     text = question.prompt if question.root_prompt is None else f"{question.root_prompt}\n\n{question.prompt}"
+    if question.answer_format is not None:
+        text = f"{text}\n\n{plain_format(question.answer_format.schema)}"
     return [{"role": "user", "content": text}]
 
 

@@ -5,20 +5,37 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rlm_jupyter.clients.io_thread import submit
 from rlm_jupyter.core.drive import adrive, drive
-from rlm_jupyter.core.effects import BeginIteration, CallModel, Effect, EndIteration, ReadAnswer, RunCode
-from rlm_jupyter.core.errors import CancellationError, InterruptedRun, LimitExceededError, RLMError
-from rlm_jupyter.core.interrupts import interruptible
+from rlm_jupyter.core.effects import (
+    BeginIteration,
+    CallModel,
+    Effect,
+    EndIteration,
+    KeepHistory,
+    ReadAnswer,
+    ReopenAnswer,
+    RunCode,
+)
+from rlm_jupyter.core.errors import (
+    AnswerFormatError,
+    CancellationError,
+    ErrorThresholdExceededError,
+    InterruptedRun,
+    LimitExceededError,
+    RLMError,
+)
+from rlm_jupyter.core.interrupts import attached, interruptible
 from rlm_jupyter.core.protocols import Environment, Message, ModelReply, ModelRequest
 from rlm_jupyter.core.results import REPLResult
+from rlm_jupyter.core.thread_break import code_is_over
 from rlm_jupyter.environments.interrupted import CellInterrupted
 from rlm_jupyter.trace.schema import (
     CodeEnd,
@@ -37,11 +54,11 @@ from rlm_jupyter.trace.schema import (
 from .subcalls import Subcalls, reply_fields
 
 if TYPE_CHECKING:
-    from rlm_jupyter.core.limits import Meter
     from rlm_jupyter.core.scope import Scope
-    from rlm_jupyter.trace.recorder import Recorder
+    from rlm_jupyter.trace.trace import Trace
 
     from .settings import Setup
+    from .tree import Tree
 
 __all__ = ["MESSAGE_LIMIT", "Run"]
 
@@ -74,27 +91,30 @@ class Run:
     def __init__(
         self,
         begin: RunStart,
+        parent_span: str | None,
         environment: Environment,
         subcalls: Subcalls,
-        recorder: Recorder,
+        tree: Tree,
         scope: Scope,
-        meter: Meter,
         setup: Setup,
         on_text: Callable[[str], None] | None = None,
     ) -> None:
         self._begin = begin
+        self._parent_span = parent_span
         self._environment = environment
         self._subcalls = subcalls
-        self._recorder = recorder
+        self._tree = tree
+        self._recorder = tree.recorder
         self._scope = scope
-        self._meter = meter
         self._setup = setup
+        self._model = setup.model
         self._on_text = on_text
         self._process = os.getpid()
         self._run_span = ""
         self._iteration_span = ""
         self._iteration_began = 0.0
-        self._messages_sent = 0
+        self._sent: list[Message] = []
+        self._failed_blocks: int = 0
 
     def perform(self, make_loop: Callable[[], _Loop]) -> str:
         """Return the answer, having driven the loop to its end in this thread.
@@ -111,6 +131,12 @@ class Run:
         with self._recorded(asyncio.current_task()) as outcome:
             outcome.answer = await adrive(make_loop(), self._ado)
         return outcome.answer
+
+    @property
+    def trace(self) -> Trace:
+        """What was recorded of this run, and of the runs below it."""
+        whole = self._recorder.trace
+        return whole if self._scope is self._tree.scope else whole.part(self._run_span)
 
     def _do(self, effect: Effect) -> Any:
         if isinstance(effect, CallModel):
@@ -138,8 +164,8 @@ class Run:
     def _recorded(self, task: asyncio.Task[Any] | None = None) -> Iterator[_Outcome]:
         """Record the run and how it ends; put the namespace back before anything else can go wrong."""
         outcome = _Outcome()
-        with interruptible(self._scope, self._setup.limits.max_timeout, task):
-            self._run_span = self._recorder.start(self._begin)
+        with self._ended_from_outside(task):
+            self._run_span = self._recorder.start(self._begin, self._parent_span)
             try:
                 with self._environment.running(self._subcalls):
                     try:
@@ -148,6 +174,8 @@ class Run:
                         self._scope.closing = True
                         outcome.partial = self._environment.answer_so_far()
             except BaseException as raised:
+                if isinstance(raised, AnswerFormatError):
+                    outcome.partial = raised.partial_answer
                 # What broke the run off may be how the limit that was reached made itself felt.
                 error = self._scope.failure if self._scope.failure is not None and _interrupted(raised) else raised
                 self._scope.cancel("interrupted" if _interrupted(error) else "failed")
@@ -158,6 +186,11 @@ class Run:
             self._end(outcome, None)
             if self._scope.interrupted:  # while things were put back
                 raise self._told(KeyboardInterrupt(), outcome, asynchronous=task is not None)
+
+    def _ended_from_outside(self, task: asyncio.Task[Any] | None) -> AbstractContextManager[None]:
+        if self._scope is self._tree.scope:
+            return interruptible(self._scope, self._setup.limits.max_timeout, task)
+        return attached(self._scope)
 
     def _end(self, outcome: _Outcome, error: BaseException | None) -> None:
         """Record the end of what is open, innermost first; cancelled sub-calls get a moment to end theirs."""
@@ -181,31 +214,46 @@ class Run:
                 return asyncio.CancelledError("The run was interrupted.")
             error = InterruptedRun("The run was interrupted.")
         if isinstance(error, RLMError | InterruptedRun):
-            error.partial_answer, error.trace = outcome.partial, self._recorder.trace
+            error.partial_answer, error.trace = outcome.partial, self.trace
         return error
 
     @contextmanager
     def _model_call(self, effect: CallModel) -> Iterator[_ModelCall]:
         messages: list[Message] = list(effect.messages)
+        kept = _in_common(self._sent, messages)
         added = [
             MessageRecord(role=message["role"], digest=self._recorder.blob(message["content"], MESSAGE_LIMIT))
-            for message in messages[self._messages_sent :]
+            for message in messages[kept:]
         ]
-        start = ModelCallStart(model=self._setup.client.model_name, kept=self._messages_sent, added=added)
-        span = self._recorder.start(start, self._iteration_span or self._run_span)
-        self._messages_sent = len(messages)
+        span = ""
+
+        def begin() -> None:
+            nonlocal span
+            start = ModelCallStart(model=self._model.name, purpose=effect.purpose, kept=kept, added=added)
+            span = self._recorder.start(start, self._iteration_span or self._run_span)
+
+        self._sent = messages
         try:
-            self._meter.enforce(self._scope)
-            request = ModelRequest(messages, None, self._setup.sampling)
-            call = _ModelCall(self._scope.adopt(submit(self._setup.client.acompletion(request, self._on_text))))
+            self._check_errors()
+            request = ModelRequest(messages, self._model.override, self._setup.sampling)
+            asking = self._tree.ask(self._scope, self._model, request, role="root", begin=begin, on_text=self._on_text)
+            call = _ModelCall(self._scope.adopt(submit(asking, self._tree.context)))
             yield call
         except BaseException as error:
-            self._recorder.end(span, ModelCallEnd(error=_error_record(error)), _status(error))
+            if span:
+                self._recorder.end(span, ModelCallEnd(error=_error_record(error)), _status(error))
             raise
         if call.reply is not None:
-            self._meter.add(call.reply.model, call.reply.usage)
             digest = self._recorder.blob(call.reply.text, MESSAGE_LIMIT)
             self._recorder.end(span, ModelCallEnd(reply=digest, **reply_fields(call.reply)))
+
+    def _check_errors(self) -> None:
+        """End this run when too many blocks in a row have failed: it alone, for its parent may know better."""
+        limit = self._setup.limits.max_errors
+        if limit is not None and self._failed_blocks >= limit:
+            msg = f"{self._failed_blocks} code blocks in a row have failed, which is the limit (max_errors)."
+            self._scope.cancel("a limit was reached", ErrorThresholdExceededError(msg))
+        self._scope.check()
 
     @contextmanager
     def _code_run(self, effect: RunCode) -> Iterator[_CodeRun]:
@@ -221,7 +269,7 @@ class Run:
         finally:
             if os.getpid() != self._process:
                 os._exit(1)  # model code forked, and the run is its parent's to go on with
-            self._scope.running_code = False
+            code_is_over(self._scope)
             calls = self._subcalls.end_code(span, token)
             if code.result is not None:
                 code.result.rlm_calls = calls
@@ -230,7 +278,8 @@ class Run:
                 self._recorder.end(span, CodeEnd(), "interrupted")
         if self._scope.cancelled:  # model code swallowed the interrupt, or ran into a limit
             raise self._scope.failure or KeyboardInterrupt
-        self._meter.add_block(failed=code.result is not None and code.result.error is not None)
+        failed = code.result is not None and code.result.error is not None
+        self._failed_blocks = self._failed_blocks + 1 if failed else 0
 
     def _code_status(self, result: REPLResult) -> Status:
         if self._scope.cancelled:
@@ -244,24 +293,21 @@ class Run:
             start = IterationStart(number=effect.number, closing=effect.closing)
             self._iteration_span = self._recorder.start(start, self._run_span)
             self._iteration_began = time.perf_counter()
-            self._call_back("on_iteration_start", depth, effect.number)
+            self._setup.callbacks.call("on_iteration_start", depth, effect.number)
         elif isinstance(effect, ReadAnswer):
             return self._environment.answer_so_far()
+        elif isinstance(effect, ReopenAnswer):
+            self._environment.reopen_answer()
+        elif isinstance(effect, KeepHistory):
+            self._environment.keep_history(effect.messages)
         elif isinstance(effect, EndIteration):
             seconds = time.perf_counter() - self._iteration_began
-            self._recorder.end(self._iteration_span, IterationEnd(answered=effect.answer is not None))
+            self._recorder.end(
+                self._iteration_span, IterationEnd(answered=effect.answer is not None, rejected=effect.rejected)
+            )
             self._iteration_span = ""
-            self._call_back("on_iteration_complete", depth, effect.number, seconds)
+            self._setup.callbacks.call("on_iteration_complete", depth, effect.number, seconds)
         return None
-
-    def _call_back(self, name: str, *arguments: Any) -> None:
-        callback = getattr(self._setup.callbacks, name)
-        if callback is None:
-            return
-        try:
-            callback(*arguments)
-        except Exception as error:
-            warnings.warn(f"{name} raised {type(error).__name__}: {error}. The run goes on.", stacklevel=2)
 
 
 def _code_end(result: REPLResult) -> CodeEnd:
@@ -289,3 +335,8 @@ def _status(error: BaseException | None) -> Status:
 def _error_record(error: BaseException) -> ErrorRecord:
     name = "KeyboardInterrupt" if isinstance(error, KeyboardInterrupt) else type(error).__name__
     return ErrorRecord(name=name, message=str(error))
+
+
+def _in_common(before: Sequence[Message], now: Sequence[Message]) -> int:
+    """Return how many messages both conversations begin with."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], zip(before, now, strict=False)))

@@ -1,4 +1,4 @@
-"""The model calls that model code makes: in parallel on the I/O thread, bounded, recorded, and ended with their run."""
+"""The model calls that model code makes: in parallel, bounded, recorded, and ended with their run."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ import contextvars
 import itertools
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.clients.io_thread import submit
-from rlm_jupyter.core.errors import ScaffoldError
+from rlm_jupyter.core.errors import ScaffoldError, failure_text
 from rlm_jupyter.core.protocols import ModelReply, ModelRequest
 from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.core.usage import Usage, UsageSummary
 from rlm_jupyter.trace.schema import ErrorRecord, SubcallEnd, SubcallStart, UsageRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rlm_jupyter.core.limits import Meter
-    from rlm_jupyter.core.protocols import Client
     from rlm_jupyter.core.scope import Scope
-    from rlm_jupyter.trace.recorder import Recorder
+
+    from .children import Children
+    from .settings import Setup
+    from .tree import Tree
 
 __all__ = ["PROMPT_LIMIT", "Subcalls", "reply_fields"]
 
@@ -37,24 +36,19 @@ _code_span: contextvars.ContextVar[str | None] = contextvars.ContextVar("rlm_jup
 
 
 class Subcalls:
-    """Answers ``llm_query`` and its kin for one run. Safe to call from any thread but the I/O thread."""
+    """Answers ``llm_query`` and its kin for one run. Safe to call from any thread but the I/O thread.
 
-    def __init__(
-        self,
-        client: Client,
-        scope: Scope,
-        recorder: Recorder,
-        meter: Meter,
-        *,
-        max_concurrent: int,
-        sampling: Mapping[str, Any],
-    ) -> None:
-        self._client = client
+    No more than ``width`` calls, and ``width`` children, are under way at a time.
+    """
+
+    def __init__(self, tree: Tree, scope: Scope, setup: Setup, width: int, children: Children | None) -> None:
+        self._tree = tree
         self._scope = scope
-        self._recorder = recorder
-        self._meter = meter
-        self._sampling = sampling
-        self._room = asyncio.Semaphore(max_concurrent)  # only ever awaited on the I/O thread's loop
+        self._recorder = tree.recorder
+        self._models = setup.models
+        self._sampling: Mapping[str, Any] = setup.recursion.sampling
+        self._children = children
+        self._room = asyncio.Semaphore(width)  # only ever awaited on the I/O thread's loop
         self._batches = itertools.count(1)
         self._calls: dict[str | None, list[RLMChatCompletion]] = {}
         self._in_flight = 0  # counted on the I/O thread
@@ -71,27 +65,38 @@ class Subcalls:
         return self._calls.pop(span_id, [])
 
     def settle(self) -> None:
-        """Wait a moment for cancelled calls to be recorded as such."""
+        """Wait a moment for cancelled calls and children to be recorded as such."""
         self._idle.wait(_SETTLE)
+        if self._children is not None:
+            self._children.settle(_SETTLE)
 
     def llm_query(self, prompt: str, model: str | None = None) -> str:
         """Return the model's reply; raises ``ClientError``, ``CancellationError``, or the error of a limit."""
-        reply = self._wait([prompt], model, batch=None)[0]
-        if isinstance(reply, BaseException):
-            raise reply
-        return reply
+        return _reply(self._wait([prompt], model, batch=None)[0])
 
     def llm_query_batched(self, prompts: Sequence[str], model: str | None = None) -> list[str]:
         """Return replies in the order of the prompts; a failed slot holds ``Error: ...`` and says why."""
-        if isinstance(prompts, str):
-            msg = "llm_query_batched takes a list of prompts; for one prompt use llm_query."
-            raise ScaffoldError(msg)
-        replies = self._wait(list(prompts), model, batch=f"b{next(self._batches)}")
-        return [f"Error: {reply}" if isinstance(reply, BaseException) else reply for reply in replies]
+        replies = self._wait(_listed(prompts, "llm_query"), model, batch=f"b{next(self._batches)}")
+        return [_slot(reply) for reply in replies]
 
-    # At the depth limit a child is a plain model call (design of the method: arXiv 2512.24601, section 2).
-    rlm_query = llm_query
-    rlm_query_batched = llm_query_batched
+    def rlm_query(self, prompt: Any, model: str | None = None) -> str:
+        """Return a child run's answer, or a plain reply at the depth limit; raises what ended the child."""
+        if self._children is None:
+            return self.llm_query(prompt, model)
+        return _reply(self._answers([prompt], model, batch=None)[0])
+
+    def rlm_query_batched(self, prompts: Sequence[Any], model: str | None = None) -> list[str]:
+        """Return the children's answers in the order of the prompts; a failed slot holds ``Error: ...``."""
+        if self._children is None:
+            return self.llm_query_batched(prompts, model)
+        answers = self._answers(_listed(prompts, "rlm_query"), model, batch=f"b{next(self._batches)}")
+        return [_slot(answer) for answer in answers]
+
+    def _answers(self, prompts: list[Any], model: str | None, batch: str | None) -> list[str | Exception]:
+        self._scope.check()
+        parent = _code_span.get()
+        assert self._children is not None  # noqa: S101 - asked by rlm_query, which looked
+        return self._children.answer(prompts, model, batch, parent, self._calls.setdefault(parent, []))
 
     def _wait(self, prompts: list[str], model: str | None, batch: str | None) -> list[str | Exception]:
         wrong = next((prompt for prompt in prompts if not isinstance(prompt, str)), None)
@@ -100,7 +105,9 @@ class Subcalls:
             raise ScaffoldError(msg)
         self._scope.check()
         parent = _code_span.get()
-        return self._scope.wait(self._scope.adopt(submit(self._gather(prompts, model, batch, parent))))
+        return self._scope.wait(
+            self._scope.adopt(submit(self._gather(prompts, model, batch, parent), self._tree.context))
+        )
 
     async def _gather(
         self, prompts: list[str], model: str | None, batch: str | None, parent: str | None
@@ -121,27 +128,32 @@ class Subcalls:
         self, prompt: str, model: str | None, batch: str | None, index: int | None, parent: str | None
     ) -> str | Exception:
         """Return the reply or the exception; a call that was waiting for room when the run ended is never sent."""
-        async with self._room, self._counted():
-            self._meter.enforce(self._scope)
-            name = model or self._client.model_name
-            digest = self._recorder.blob(prompt, PROMPT_LIMIT)
-            span = self._recorder.start(SubcallStart(model=name, prompt=digest, batch=batch, index=index), parent)
-            began = time.perf_counter()
+        chosen = self._models.below(model)
+        digest = self._recorder.blob(prompt, PROMPT_LIMIT)
+        span, began = "", time.perf_counter()
+
+        def begin() -> None:
+            nonlocal span, began
+            start = SubcallStart(model=chosen.name, prompt=digest, batch=batch, index=index)
+            span, began = self._recorder.start(start, parent), time.perf_counter()
+
+        async with self._room, self._tree.room, self._counted():
             try:
-                reply = await self._client.acompletion(
-                    ModelRequest([{"role": "user", "content": prompt}], model, self._sampling)
-                )
+                self._scope.check()
+                request = ModelRequest([{"role": "user", "content": prompt}], chosen.override, self._sampling)
+                reply = await self._tree.ask(self._scope, chosen, request, role="sub-call", begin=begin)
             except asyncio.CancelledError:
-                self._recorder.end(span, SubcallEnd(), "interrupted")
+                if span:
+                    self._recorder.end(span, SubcallEnd(), "interrupted")
                 raise
             except Exception as error:  # noqa: BLE001 - whatever went wrong belongs to this slot, not to the batch
-                record = ErrorRecord(name=type(error).__name__, message=str(error))
-                self._recorder.end(span, SubcallEnd(error=record), "error")
-                self._keep(parent, name, prompt, began, error=error)
+                if span:
+                    record = ErrorRecord(name=type(error).__name__, message=str(error))
+                    self._recorder.end(span, SubcallEnd(error=record), "error")
+                    self._keep(parent, chosen.name, prompt, began, error=error)
                 return error
-            self._meter.add(reply.model, reply.usage)
-            digest = self._recorder.blob(reply.text, PROMPT_LIMIT)
-            self._recorder.end(span, SubcallEnd(reply=digest, **reply_fields(reply)))
+            end = SubcallEnd(reply=self._recorder.blob(reply.text, PROMPT_LIMIT), **reply_fields(reply))
+            self._recorder.end(span, end)
             self._keep(parent, reply.model, prompt, began, reply=reply)
             return reply.text
 
@@ -177,6 +189,23 @@ class Subcalls:
             error=str(error) if error is not None else None,
         )
         self._calls.setdefault(parent, []).append(call)
+
+
+def _listed(prompts: Sequence[Any], single: str) -> list[Any]:
+    if isinstance(prompts, str):
+        msg = f"{single}_batched takes a list of prompts; for one prompt use {single}."
+        raise ScaffoldError(msg)
+    return list(prompts)
+
+
+def _reply(reply: str | Exception) -> str:
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
+
+
+def _slot(reply: str | Exception) -> str:
+    return f"Error: {failure_text(reply)}" if isinstance(reply, Exception) else reply
 
 
 def reply_fields(reply: ModelReply) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def _record(runs: int) -> tuple[float, float]:
 
 
 def _record_batch(sinks: list[JSONLFile]) -> float:
-    from rlm_jupyter.subcalls import PROMPT_LIMIT
+    from rlm_jupyter.runs.subcalls import PROMPT_LIMIT
     from rlm_jupyter.trace.recorder import Recorder
     from rlm_jupyter.trace.redaction import Redactor
     from rlm_jupyter.trace.schema import RunEnd, RunStart, SubcallEnd, SubcallStart, UsageRecord

@@ -6,21 +6,23 @@ import asyncio
 import contextlib
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from types import FrameType
 
 import pytest
 
 from rlm_jupyter.core.errors import TimeoutExceededError
-from rlm_jupyter.core.interrupts import interruptible
+from rlm_jupyter.core.interrupts import attached, interruptible
 from rlm_jupyter.core.scope import Scope
+from rlm_jupyter.core.thread_break import break_into, code_is_over
 
 
 def test_an_interrupt_ends_the_scope_while_it_waits() -> None:
     scope = Scope()
     future: Future[str] = scope.adopt(Future())
     interrupt = threading.Thread(target=signal.raise_signal, args=[signal.SIGINT])
-    with interruptible(scope), pytest.raises(KeyboardInterrupt):  # noqa: PT012 - when it comes is not known
+    with interruptible(scope), pytest.raises(KeyboardInterrupt):
         interrupt.start()
         scope.wait(future)
     assert scope.cancelled
@@ -92,26 +94,84 @@ def test_the_time_limit_ends_a_wait() -> None:
         scope.wait(scope.adopt(Future()))
 
 
-def test_the_time_limit_off_the_main_thread_lets_code_run_and_send_nothing() -> None:
-    scope = Scope()
-    ended = threading.Event()
-    caught: list[BaseException] = []
-
-    def run() -> None:
-        with interruptible(scope, 0.05):
-            scope.running_code = True
-            in_flight: Future[str] = scope.adopt(Future())
-            in_flight.add_done_callback(lambda _: ended.set())
-            ended.wait(60)
-            try:
-                scope.check()
-            except TimeoutExceededError as error:
-                caught.append(error)
-
+def in_a_thread(run: Callable[[], None]) -> None:
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
-    assert caught == [scope.failure]
+
+
+def test_the_time_limit_breaks_into_code_off_the_main_thread() -> None:
+    scope = Scope()
+    broken = 0
+
+    def run() -> None:
+        nonlocal broken
+        with interruptible(scope, 0.05):
+            scope.running_code = True
+            while broken < 3:  # code that catches the interrupt is interrupted again
+                try:
+                    while True:
+                        sum(range(100))
+                except KeyboardInterrupt:
+                    broken += 1
+            code_is_over(scope)
+
+    in_a_thread(run)
+    assert broken == 3
+    assert isinstance(scope.failure, TimeoutExceededError)
+
+
+def test_the_end_of_the_root_breaks_into_its_childrens_code() -> None:
+    root = Scope()
+    children = [root.child() for _ in range(3)]
+    running = threading.Barrier(4)
+    broken: list[Scope] = []
+
+    def run(scope: Scope) -> None:
+        with attached(scope):
+            scope.running_code = True
+            running.wait(60)
+            try:
+                while True:
+                    sum(range(100))
+            except KeyboardInterrupt:
+                broken.append(scope)
+            code_is_over(scope)
+
+    threads = [threading.Thread(target=run, args=[child]) for child in children]
+    for thread in threads:
+        thread.start()
+    with interruptible(root):
+        running.wait(60)
+        root.cancel("interrupted")
+        for thread in threads:
+            thread.join(60)
+    assert set(broken) == set(children)
+    assert list(root.walk()) == [root]
+
+
+def test_an_interrupt_that_comes_too_late_for_the_code_is_taken_back() -> None:
+    scope = Scope()
+    arrived: list[BaseException] = []
+
+    def run() -> None:
+        with attached(scope):
+            for _ in range(200):
+                scope.running_code = True
+                breaker = threading.Thread(target=break_into, args=[scope])
+                with contextlib.suppress(KeyboardInterrupt):  # wherever it arrives before the code is over
+                    breaker.start()
+                    breaker.join(0.0001)
+                    code_is_over(scope)
+                try:
+                    code_is_over(scope)
+                    breaker.join()
+                    sum(range(100))
+                except KeyboardInterrupt as error:
+                    arrived.append(error)
+
+    in_a_thread(run)
+    assert arrived == []
 
 
 @pytest.mark.parametrize("seconds", [None, 3600.0, 1e12, float("inf")])

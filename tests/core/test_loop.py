@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from rlm_jupyter.core.drive import adrive, drive
-from rlm_jupyter.core.effects import BeginIteration, CallModel, Effect, EndIteration, RunCode
+from rlm_jupyter.core.effects import BeginIteration, CallModel, Effect, EndIteration, ReopenAnswer, RunCode
+from rlm_jupyter.core.errors import AnswerFormatError
 from rlm_jupyter.core.loop import completion_loop, plain_loop
-from rlm_jupyter.core.prompts import REMINDER
+from rlm_jupyter.core.prompts import REMINDER, rejection
 from rlm_jupyter.core.protocols import Message, ModelReply
 from rlm_jupyter.core.results import CellError, REPLResult
 
@@ -204,6 +205,70 @@ def test_at_depth_0_the_reply_is_the_answer() -> None:
     script = Script(["FINAL(42) is what I would say.\n"])
     assert drive(plain_loop(opening()), script.perform) == "FINAL(42) is what I would say.\n"
     assert len(script.effects) == 1
+
+
+def digits(answer: str) -> str | None:
+    return None if answer.isdigit() else f"{answer!r} is no number."
+
+
+REFUSED = rejection("'forty-two' is no number.")
+
+REFUSALS: dict[str, tuple[str, list[REPLResult], str]] = {
+    "as text": ("FINAL(forty-two)", [], REFUSED),
+    "by the code": (LOOK, [answered("forty-two")], REFUSED),
+    "by a variable": ("FINAL_VAR(x)", [answered("forty-two")], REFUSED),
+    "after what the blocks printed": (
+        "```repl\na\n```\n```repl\nb\n```\n```repl\nc\n```",
+        [printed("fine\n"), answered("forty-two")],
+        (
+            "Output of block 1:\nfine\n\n"
+            "Output of block 2: (nothing was printed, and the block does not end in an expression)\n\n"
+            f"What stands after block 2 was not run, because that block answered.\n\n{REFUSED}"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("reply", "results", "told"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_an_answer_that_is_not_accepted_goes_back_to_the_model(
+    reply: str, results: list[REPLResult], told: str
+) -> None:
+    script = Script([reply, "FINAL(42)"], results)
+    assert drive(completion_loop(opening(), 5, accept=digits), script.perform) == "42"
+    assert script.last_message == {"role": "user", "content": told}
+    ends = [effect for effect in script.effects if isinstance(effect, EndIteration)]
+    assert ends == [EndIteration(1, None, "'forty-two' is no number."), EndIteration(2, "42")]
+    assert script.effects.count(ReopenAnswer()) == 1
+
+
+def test_an_answer_that_is_accepted_is_not_taken_back() -> None:
+    script = Script([LOOK], [answered("42")])
+    assert drive(completion_loop(opening(), 5, accept=digits), script.perform) == "42"
+    assert ReopenAnswer() not in script.effects
+
+
+def test_the_closing_reply_gets_one_more_chance() -> None:
+    script = Script([LOOK, "It is forty-two.", " 42\n"], [printed("1\n")])
+    assert drive(completion_loop(opening(), 1, accept=digits), script.perform) == "42"
+    assert "'It is forty-two.' is no number." in script.last_message["content"]
+    closing = [effect for effect in script.effects if isinstance(effect, BeginIteration) and effect.closing]
+    assert closing == [BeginIteration(2, closing=True), BeginIteration(3, closing=True)]
+
+
+def test_after_that_the_run_fails_with_the_answer_that_was_given() -> None:
+    script = Script([LOOK, "It is forty-two.", "Forty-two!"], [printed("1\n")])
+    with pytest.raises(AnswerFormatError, match="'Forty-two!' is no number") as caught:
+        drive(completion_loop(opening(), 1, accept=digits), script.perform)
+    assert caught.value.partial_answer == "Forty-two!"
+
+
+def test_at_depth_0_a_reply_that_is_not_accepted_goes_back_to_the_model() -> None:
+    script = Script(["Forty-two.", "42"])
+    assert drive(plain_loop(opening(), 3, accept=digits), script.perform) == "42"
+    assert [message["role"] for message in script.calls[-1]] == ["system", "user", "assistant", "user"]
+    with pytest.raises(AnswerFormatError) as caught:
+        drive(plain_loop(opening(), 2, accept=digits), Script(["One.", "Two."]).perform)
+    assert caught.value.partial_answer == "Two."
 
 
 def broken(effect: Effect) -> Any:

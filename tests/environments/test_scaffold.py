@@ -47,8 +47,9 @@ def test_ways_to_answer(local: LocalREPL, code: str, answer: str) -> None:
 
 NO_ANSWERS = {
     "not yet ready": ("answer['content'] = 'so far'", None),
-    "a text bound to it": ("answer = 'Paris'", "`answer` is reserved"),
-    "another dict bound to it": ("answer = {'a': 1}", "`answer` is reserved"),
+    "a text bound to it": ("answer = 'Paris'", "it is now its content"),
+    "another dict bound to it": ("answer = {'a': 1}", "it is now its content"),
+    "nothing bound to it": ("answer = None", "`answer` is reserved"),
     "deleted": ("del answer", "`answer` is reserved"),
     "ready without content": ("answer['ready'] = True", "set the content first"),
     "emptied": ("answer.clear()", None),
@@ -82,7 +83,9 @@ def test_the_answer_so_far_outlives_the_run(local: LocalREPL) -> None:
 def test_a_variable_that_there_is_not(local: LocalREPL) -> None:
     (failed,) = run_blocks(local, "FINAL_VAR('reslt')")
     assert failed.error is not None
-    assert failed.error.message == "FINAL_VAR: there is no variable 'reslt'. SHOW_VARS() lists those that there are."
+    assert failed.error.message == (
+        "FINAL_VAR: not found: there is no variable 'reslt'. SHOW_VARS() lists those that there are."
+    )
     assert "rlm_jupyter/" not in failed.error.traceback
 
 
@@ -111,18 +114,31 @@ def test_reserved_names_come_back_with_a_note(local: LocalREPL) -> None:
     assert second.notes == []
 
 
-def test_the_scaffold_is_there_for_the_run_only(local: LocalREPL) -> None:
+def test_a_run_answers_for_its_length_only(local: LocalREPL) -> None:
     local.load_context("the text")
-    run_blocks(local, "x = context")
-    assert local.execute_code("[n for n in globals() if not n.startswith('__')]").outputs[-1]["data"] == {
-        "text/plain": "['x']"
-    }
+    (within,) = run_blocks(local, "print(llm_query(context))")
+    assert within.stdout == "echo: the text\n"
+    assert "Error: No language model is attached" in local.execute_code("print(llm_query(context))").stdout
 
 
-def test_the_scaffold_goes_also_when_a_run_fails(local: LocalREPL) -> None:
+def test_a_run_that_fails_answers_no_longer_either(local: LocalREPL) -> None:
     with pytest.raises(ZeroDivisionError), local.running(Echo()):
         1 / 0  # noqa: B018
-    assert local.execute_code("FINAL").error is not None
+    assert "Error: No language model is attached" in local.execute_code("print(llm_query('a'))").stdout
+
+
+def test_two_runs_do_not_work_in_one_namespace_at_the_same_time(local: LocalREPL) -> None:
+    with local.running(Echo()):
+        with pytest.raises(RuntimeError, match="Another run is at work in this REPL"), local.running(Echo()):
+            raise AssertionError
+        assert local.execute_code("print(llm_query('a'))").stdout == "echo: a\n"
+
+
+def test_many_names_that_were_taken_away_are_told_of_at_once(local: LocalREPL) -> None:
+    (result,) = run_blocks(local, "globals().clear()")
+    assert len(result.notes) == 1
+    assert "were put back" in result.notes[0]
+    assert local.execute_code("FINAL('still here')").final_answer == "still here"
 
 
 TEXTS = ["a\r\nb", "a\rb\n", "\ud800", "\x00\u2028\x85", "é" * 3, ""]
@@ -201,12 +217,14 @@ def test_environments_are_made_by_name() -> None:
     assert environment.name == "local"
     assert "plain Python" in environment.guide()
     check_environment("local", {}, persistent=True)
+    check_environment("ipython", {"kernel_mode": "in_process"}, persistent=True)
 
 
 def test_environments_that_there_are_not() -> None:
     with pytest.raises(ConfigurationError, match=r"no environment named 'locl'. There are: .*jupyter.*local"):
         check_environment("locl", {}, persistent=False)
-    with pytest.raises(ConfigurationError, match=r"'local' does not take colour. It takes: custom_tools\."):
+    takes = r"'local' does not take colour. It takes: .*custom_tools.*subcall_fn"
+    with pytest.raises(ConfigurationError, match=takes):
         get_environment("local", {"colour": "red"})
 
 
@@ -216,6 +234,12 @@ UNUSABLE = {
     "names that nothing hands in": ("jupyter", {"sync_vars": ["a"]}, "needs sync_from_user_ns=True"),
     "a name for a list": ("jupyter", {"sync_from_user_ns": True, "sync_vars": "a"}, r"write sync_vars=\['a'\]"),
     "what RLM is told": ("local", {"persistent": True}, "does not take persistent"),
+    "no time": ("local", {"cell_timeout": 0}, "cell_timeout is a number of seconds above 0"),
+    "a time in words": ("local", {"cell_timeout": "1 s"}, "cell_timeout is a number of seconds above 0"),
+    "no calls": ("jupyter", {"max_concurrent_subcalls": 0}, "max_concurrent_subcalls is a number of calls"),
+    "code that is no text": ("local", {"setup_code": 1}, "setup_code is the text of a cell"),
+    "a mode that there is not": ("ipython", {"kernel_mode": "remote"}, "There are: 'in_process', 'subprocess'"),
+    "what only a kernel uses": ("ipython", {"subcall_timeout": 1.0}, "only kernel_mode='subprocess' uses this"),
 }
 
 
@@ -228,9 +252,10 @@ def test_what_cannot_be_used_is_refused_before_anything_is_made(
 
 
 def test_an_environment_is_made_by_name() -> None:
-    assert get_environment("local", {"custom_tools": {"twice": 2}}).name == "local"
-    with pytest.raises(ConfigurationError, match="does not take persistent"):
-        get_environment("local", {"persistent": True})
+    environment = get_environment("local", {"custom_tools": {"twice": 2}, "persistent": True})
+    assert environment.name == "local"
+    assert environment.execute_code("print(twice)").stdout == "2\n"
+    environment.cleanup()
 
 
 def test_names_are_offered_instead_of_those_before(local: LocalREPL) -> None:

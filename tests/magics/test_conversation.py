@@ -73,7 +73,7 @@ def test_a_new_session_is_new(stage: Stage) -> None:
     stage.script = says(code("sorted(n for n in globals() if 'context_' in n or 'history' in n)"), COUNT, "FINAL(ok)")
     stage.kernel.ok("%rlm --sync none A late question")
     names, count = counts(stage)
-    assert names == "['context_0', 'session_context_0']"
+    assert names == "['context_0', 'context_history', 'session_context_0', 'session_history']"
     assert count == "1"
     assert "early" not in str(stage.server.requests[0].messages)
     assert "context_1" not in stage.server.requests[0].prompt

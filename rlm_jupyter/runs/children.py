@@ -1,0 +1,155 @@
+"""Child runs: what ``rlm_query`` starts, each with a namespace of its own, in parallel threads or on an executor."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future
+from typing import TYPE_CHECKING, Any
+
+from rlm_jupyter.core.describe import describe
+from rlm_jupyter.core.errors import CancellationError, RLMError, failure_text
+from rlm_jupyter.core.results import RLMChatCompletion
+from rlm_jupyter.core.usage import UsageSummary
+
+from .child import Child
+from .remote import Outcome
+from .settings import Origin
+from .shares import Shares
+from .threads import DaemonThreads
+
+if TYPE_CHECKING:
+    from rlm_jupyter.core.scope import Scope
+
+    from .settings import Setup
+    from .tree import Tree
+
+__all__ = ["Children"]
+
+_PREVIEW = 80  # characters of a prompt that a callback is told
+
+
+class Children:
+    """Starts the children of one run, ``width`` at a time. Safe to use from any thread."""
+
+    def __init__(self, tree: Tree, scope: Scope, setup: Setup, width: int) -> None:
+        self._tree = tree
+        self._scope = scope
+        self._setup = setup
+        self._width = width
+        self._lock = threading.Lock()
+        self._submitting = threading.Lock()
+        self._threads: DaemonThreads | None = None
+        self._shares = Shares(tree)
+        self._under_way = 0
+        self._idle = threading.Event()
+        self._idle.set()
+
+    def answer(
+        self,
+        prompts: Sequence[Any],
+        model: str | None,
+        batch: str | None,
+        parent: str | None,
+        calls: list[RLMChatCompletion],
+    ) -> list[str | Exception]:
+        """Return each child's answer, or the exception that it ended with; ``calls`` gets the children's results.
+
+        Raises ``CancellationError``, or the error of a limit, when the run ends meanwhile.
+        """
+        setup, parts = self._setup.child(model), min(self._width, len(prompts))
+        threads = self._running_threads()
+        places = [Origin(span=parent, batch=batch, index=index if batch else None) for index in range(len(prompts))]
+        children = [
+            Child(self._tree, self._scope, setup, prompt, place, self._shares, parts)
+            for prompt, place in zip(prompts, places, strict=True)
+        ]
+        futures = [
+            # Outside the cell: what a callback prints is for the user.
+            self._scope.adopt(threads.submit(self._tree.context.copy().run, self._one, child, calls))
+            for child in children
+        ]
+        return [self._scope.wait(future) for future in futures]
+
+    def settle(self, seconds: float) -> None:
+        """Wait a moment for children that were cut off to record their end; take no more."""
+        with self._lock:
+            threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(cancel_futures=True)
+            self._idle.wait(seconds)
+        self._shares.close()
+
+    def _running_threads(self) -> DaemonThreads:
+        with self._lock:
+            if self._threads is None:
+                self._threads = DaemonThreads(self._width, "rlm-jupyter-child")
+            return self._threads
+
+    def _one(self, child: Child, calls: list[RLMChatCompletion]) -> str | Exception:
+        """Run one child to its end, in one of the threads. Nothing that ends it ends its siblings."""
+        with self._lock:
+            self._under_way += 1
+            self._idle.clear()
+        setup, prompt = child.setup, child.prompt
+        name, began = setup.model.name, time.perf_counter()
+        setup.callbacks.call("on_subcall_start", setup.depth, name, _preview(prompt))
+        failure: Exception | None = None
+        try:
+            completion = self._performed(child)
+        except KeyboardInterrupt:
+            failure = CancellationError("The child run was interrupted.")
+        except Exception as error:  # noqa: BLE001 - whatever ended the child belongs to its slot
+            failure = error
+        finally:
+            child.leave()
+            seconds = time.perf_counter() - began
+            with self._lock:
+                self._under_way -= 1
+                if not self._under_way:
+                    self._idle.set()
+        if failure is not None:
+            completion = RLMChatCompletion(name, prompt, "", UsageSummary(), seconds, error=failure_text(failure))
+            if isinstance(failure, RLMError) and failure.trace is not None:
+                completion.trace = failure.trace
+                completion.usage_summary = failure.trace.usage
+        calls.append(completion)
+        setup.callbacks.call("on_subcall_complete", setup.depth, name, seconds, completion.error)
+        return completion.response if failure is None else failure
+
+    def _performed(self, child: Child) -> RLMChatCompletion:
+        executor = self._setup.recursion.executor
+        if executor is None:
+            return child.perform()
+        with self._submitting:  # not every executor takes calls from several threads at once (ipyparallel's does not)
+            bridged = self._scope.adopt(_bridged(executor, child))
+        done = self._scope.wait(bridged)
+        return done if isinstance(done, RLMChatCompletion) else child.completed(done)
+
+
+def _bridged(executor: Executor, child: Child) -> Future[RLMChatCompletion | Outcome]:
+    """Return a future of the standard library's own: those of others time out in ways of their own."""
+    bridge: Future[RLMChatCompletion | Outcome] = Future()
+    future = executor.submit(child)
+
+    def carry_over(ended: Future[Any]) -> None:
+        if not bridge.set_running_or_notify_cancel():
+            return
+        try:
+            bridge.set_result(ended.result())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
+            bridge.set_exception(error)
+
+    def cancel(ended: Future[Any]) -> None:
+        if ended.cancelled():
+            future.cancel()
+
+    future.add_done_callback(carry_over)
+    bridge.add_done_callback(cancel)
+    return bridge
+
+
+def _preview(prompt: Any) -> str:
+    text = prompt if isinstance(prompt, str) else str(describe(prompt, 0))
+    return text[:_PREVIEW]
