@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import batches, contexts, interrupts, iterations, recording, startup, traces
+from benchmarks import batches, children, contexts, interrupts, iterations, recording, startup, traces
 from benchmarks.figure import Measure
 from benchmarks.scripted_model import ScriptedModel
 from benchmarks.subject import OURS, THEIRS
@@ -28,6 +28,7 @@ MEASURES: dict[str, Measure] = {
     "startup": startup.measure,
     "iterations": iterations.measure,
     "batches": batches.measure,
+    "children": children.measure,
     "contexts": contexts.measure,
     "interrupts": interrupts.measure,
     "traces": traces.measure,

@@ -45,9 +45,13 @@ class ScriptedModel:
         self._orders.send(None)
         self._process.join(10)
 
-    def play(self, *replies: str, delay: float = 0.0) -> None:
-        """Give these replies from now on; ``delay`` is what a sub-call takes, in seconds. Forgets what was asked."""
-        self._order("play", replies, delay)
+    def play(self, *replies: str, delay: float = 0.0, child: tuple[str, ...] = (), children: int = 0) -> None:
+        """Give these replies from now on. Forgets what was asked.
+
+        After each reply to a root, so many ``children`` are given the replies of ``child``: nothing in the requests of
+        every package tells them apart. ``delay`` is what a sub-call takes, or a reply to a child, in seconds.
+        """
+        self._order("play", replies, delay, child, children)
 
     def wait_for(self, count: int) -> None:
         """Return once so many requests came in since ``play``."""
@@ -74,12 +78,15 @@ class _Part:
     def __init__(self) -> None:
         self.server = ScriptedServer(self._answer)
         self._replies: tuple[str, ...] = ()
+        self._child: tuple[str, ...] = ()
+        self._round = 1
         self._delay = 0.0
         self._first = 0
         self._replied: dict[int, float] = {}
 
-    def play(self, replies: tuple[str, ...], delay: float) -> None:
-        self._replies, self._delay = replies, delay
+    def play(self, replies: tuple[str, ...], delay: float, child: tuple[str, ...], children: int) -> None:
+        self._replies, self._delay, self._child = replies, delay, child
+        self._round = 1 + children * len(child)
         self._first = len(self.server.requests)
 
     def wait_for(self, count: int) -> None:
@@ -98,6 +105,8 @@ class _Part:
         if request.messages[0]["role"] != "system":  # sub-calls come without a system prompt
             return Reply("a sub-call's reply", delay=self._delay)
         said = sum(each["role"] == "assistant" for each in request.messages)
+        if (request.number - self._first - 1) % self._round:
+            return Reply(self._child[min(said, len(self._child) - 1)], delay=self._delay)
         self._replied[request.number] = time.monotonic()
         return Reply(self._replies[min(said, len(self._replies) - 1)])
 
