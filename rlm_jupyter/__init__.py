@@ -1,8 +1,8 @@
 """Recursive Language Models in the user's own Jupyter kernel.
 
-The front door (``RLM``, ``RLMSession``) stands in this folder; ``core`` holds the loop, ``runs`` performs it, ``clients``
-are the models, ``environments`` the places where code runs, ``trace`` is what happened, and ``magics`` the notebook's
-``%rlm`` and ``%%rlm``. Names are imported at first use, so that importing the package costs next to nothing.
+The front door (``RLM``, ``RLMSession``) stands in this folder; ``core`` holds the loop and ``runs`` performs it,
+``clients`` are the models, ``environments`` the places where code runs, ``trace`` is what happened, and ``magics`` the
+notebook's ``%rlm`` and ``%%rlm``. Names are imported at first use, so that importing the package costs next to nothing.
 """
 
 from __future__ import annotations

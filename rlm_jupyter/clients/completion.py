@@ -69,13 +69,13 @@ class Completion:
         text = _whole("".join(self._pieces))
         if not self._chosen:
             msg = f"{self._endpoint.host} sent a reply without any choice in it: ask again, or use another model."
-            raise ClientError(msg, retryable=True)
+            raise ClientError(msg, retryable=True, retries=retries)
         if self._tools and not text:
             msg = (
                 f"The model called the tool {', '.join(self._tools)} instead of answering in text, but tools are not "
                 "offered through the API here: take `tools` out of sampling_args, or use another model."
             )
-            raise ClientError(msg)
+            raise ClientError(msg, retries=retries)
         return ModelReply(
             text=text,
             model=self._model or model,

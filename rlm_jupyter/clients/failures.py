@@ -66,7 +66,7 @@ def explain_status(error: openai.APIStatusError, endpoint: Endpoint, model: str,
         f"{endpoint.host} answered {status}{_after(retries)}: {quote(error.body, endpoint)} "
         f"{advice.format(model=model, key=key)}"
     )
-    return ClientError(msg, status=status, retryable=is_retryable(status))
+    return ClientError(msg, status=status, retryable=is_retryable(status), retries=retries)
 
 
 def explain_connection(
@@ -75,7 +75,8 @@ def explain_connection(
     """Return the error for a connection that was not made, or that broke ``size`` characters into the reply."""
     happened, remedy = _what_broke(_cause(error), timeout)
     where = f", {size} characters into it: what came is not used" if size else ""
-    return ClientError(f"{endpoint.host} {happened}{where}{_after(retries)}. {remedy}", retryable=True)
+    msg = f"{endpoint.host} {happened}{where}{_after(retries)}. {remedy}"
+    return ClientError(msg, retryable=True, retries=retries)
 
 
 def _after(retries: int) -> str:

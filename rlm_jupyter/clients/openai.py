@@ -14,7 +14,7 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rlm_jupyter.core.errors import ConfigurationError
+from rlm_jupyter.core.errors import ClientError, ConfigurationError
 from rlm_jupyter.core.protocols import ModelReply, ModelRequest
 
 from .completion import Completion
@@ -109,6 +109,9 @@ class OpenAIClient:
                 response = await self._send(asked, way, retries)
                 retries += _retries(response.request)
                 await _read(response, completion, on_text or _ignore)
+            except ClientError as error:
+                error.retries = retries
+                raise
             # The SDK's errors quote what the server said, and servers repeat keys: they are never chained.
             except openai.APIStatusError as error:
                 retries += _retries(error.request)

@@ -44,13 +44,15 @@ class ConfigurationError(RLMError, ValueError):
 class ClientError(RLMError):
     """A model could not be reached, refused the request, or sent something that is not a reply.
 
-    ``status`` is the HTTP status where there was one; ``retryable`` tells whether the same call may succeed later.
+    ``status`` is the HTTP status where there was one; ``retryable`` tells whether the same call may succeed later;
+    ``retries`` counts the requests after the first.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, retryable: bool = False) -> None:
+    def __init__(self, message: str, *, status: int | None = None, retryable: bool = False, retries: int = 0) -> None:
         super().__init__(message)
         self.status = status
         self.retryable = retryable
+        self.retries = retries
 
 
 class AnswerFormatError(RLMError):

@@ -21,7 +21,10 @@ class Usage:
 
 @dataclass(slots=True)
 class ModelUsageSummary:
-    """The calls to one model, added up. ``total_cost`` is in US dollars, None while unknown."""
+    """The calls to one model, added up. ``total_cost`` is in US dollars, None while unknown.
+
+    ``total_calls`` counts requests, those that a client repeated included.
+    """
 
     total_calls: int = 0
     total_input_tokens: int = 0
@@ -29,9 +32,9 @@ class ModelUsageSummary:
     total_cost: float | None = None
     unpriced_calls: int = 0
 
-    def add(self, usage: Usage) -> None:
-        """Count one more call."""
-        self.total_calls += 1
+    def add(self, usage: Usage, retries: int = 0) -> None:
+        """Count one more call, which was repeated so many times."""
+        self.total_calls += 1 + retries
         self.total_input_tokens += usage.input_tokens or 0
         self.total_output_tokens += usage.output_tokens or 0
         if usage.cost is None:
@@ -57,9 +60,9 @@ class UsageSummary:
 
     model_usage_summaries: dict[str, ModelUsageSummary] = field(default_factory=dict)
 
-    def add(self, model: str, usage: Usage) -> None:
-        """Count one more call to ``model``."""
-        self.model_usage_summaries.setdefault(model, ModelUsageSummary()).add(usage)
+    def add(self, model: str, usage: Usage, retries: int = 0) -> None:
+        """Count one more call to ``model``, which was repeated so many times."""
+        self.model_usage_summaries.setdefault(model, ModelUsageSummary()).add(usage, retries)
 
     @property
     def total_calls(self) -> int:

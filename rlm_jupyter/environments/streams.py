@@ -28,9 +28,15 @@ class _StreamRoute(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        # A route that is let go of flushes once more, perhaps when the stream is long closed.
-        if receiver.get() is None and not getattr(self.original, "closed", False):
+        if receiver.get() is None:
             self.original.flush()
+
+    def close(self) -> None:
+        """Do nothing: the stream is not this route's.
+
+        A route that is let go of closes, and would flush: the stream may be closed by then, and a thread that ends just
+        then would leave a socket of ipykernel's open, which no thread closes any more.
+        """
 
     def writable(self) -> bool:
         return True

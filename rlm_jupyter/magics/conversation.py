@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from rlm_jupyter.rlm import RLM
-from rlm_jupyter.session import RLMSession
 from rlm_jupyter.runs.settings import Origin
+from rlm_jupyter.session import RLMSession
 from rlm_jupyter.trace.redaction import Redactor
 
 if TYPE_CHECKING:

@@ -51,7 +51,7 @@ from rlm_jupyter.trace.schema import (
     Status,
 )
 
-from .subcalls import Subcalls, reply_fields
+from .subcalls import Subcalls, reply_fields, retries_of
 
 if TYPE_CHECKING:
     from rlm_jupyter.core.scope import Scope
@@ -241,7 +241,9 @@ class Run:
             yield call
         except BaseException as error:
             if span:
-                self._recorder.end(span, ModelCallEnd(error=_error_record(error)), _status(error))
+                self._recorder.end(
+                    span, ModelCallEnd(error=_error_record(error), retries=retries_of(error)), _status(error)
+                )
             raise
         if call.reply is not None:
             digest = self._recorder.blob(call.reply.text, MESSAGE_LIMIT)

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.clients.io_thread import submit
-from rlm_jupyter.core.errors import ScaffoldError, failure_text
+from rlm_jupyter.core.errors import ClientError, ScaffoldError, failure_text
 from rlm_jupyter.core.protocols import ModelReply, ModelRequest
 from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.core.usage import Usage, UsageSummary
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .settings import Setup
     from .tree import Tree
 
-__all__ = ["PROMPT_LIMIT", "Subcalls", "reply_fields"]
+__all__ = ["PROMPT_LIMIT", "Subcalls", "reply_fields", "retries_of"]
 
 PROMPT_LIMIT = 4_000
 """Characters of a sub-call's prompt or reply that a trace holds in full; prompts carry slices of the context."""
@@ -149,7 +149,7 @@ class Subcalls:
             except Exception as error:  # noqa: BLE001 - whatever went wrong belongs to this slot, not to the batch
                 if span:
                     record = ErrorRecord(name=type(error).__name__, message=str(error))
-                    self._recorder.end(span, SubcallEnd(error=record), "error")
+                    self._recorder.end(span, SubcallEnd(error=record, retries=retries_of(error)), "error")
                     self._keep(parent, chosen.name, prompt, began, error=error)
                 return error
             end = SubcallEnd(reply=self._recorder.blob(reply.text, PROMPT_LIMIT), **reply_fields(reply))
@@ -179,7 +179,8 @@ class Subcalls:
         error: Exception | None = None,
     ) -> None:
         usage = UsageSummary()
-        usage.add(model, reply.usage if reply is not None else Usage())
+        retries = reply.retries if reply is not None else retries_of(error)
+        usage.add(model, reply.usage if reply is not None else Usage(), retries)
         call = RLMChatCompletion(
             root_model=model,
             prompt=prompt,
@@ -206,6 +207,11 @@ def _reply(reply: str | Exception) -> str:
 
 def _slot(reply: str | Exception) -> str:
     return f"Error: {failure_text(reply)}" if isinstance(reply, Exception) else reply
+
+
+def retries_of(error: BaseException | None) -> int:
+    """Return how many requests a failed call sent after its first."""
+    return error.retries if isinstance(error, ClientError) else 0
 
 
 def reply_fields(reply: ModelReply) -> dict[str, Any]:

@@ -173,12 +173,13 @@ class Trace:
 
     @property
     def usage(self) -> UsageSummary:
-        """The usage of every call that has ended, children and sub-calls included."""
+        """The usage of every call that has ended: children's, sub-calls and repeated requests included."""
         summary = UsageSummary()
         for span in self.walk():
             begun, ended = span.start.payload, span.end.payload if span.end is not None else None
             if isinstance(begun, ModelCallStart | SubcallStart) and isinstance(ended, ModelCallEnd | SubcallEnd):
-                summary.add(ended.response_model or begun.model, Usage(**ended.usage.model_dump()))
+                usage = Usage(**ended.usage.model_dump())
+                summary.add(ended.response_model or begun.model, usage, ended.retries)
         return summary
 
     def text(self, digest: str | None) -> str:

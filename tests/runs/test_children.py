@@ -245,3 +245,22 @@ def test_an_environment_for_children_that_cannot_be_made_is_refused_at_once() ->
         RLM("offline", child_environment="nowhere", max_depth=2)
     with pytest.raises(ValueError, match="'local' does not take colour"):
         RLM("offline", child_environment_kwargs={"colour": "red"}, max_depth=2)
+
+
+def test_repeated_requests_and_failed_ones_count() -> None:
+    """Defect 1 of the field: usage reported 2 calls where the server saw 5."""
+    seen: list[str] = []
+
+    def script(request: ChatRequest) -> Reply | str:
+        if is_root(request):
+            return family(code("print(*llm_query_batched(['busy', 'bad', 'good']))"), "FINAL(done)")(request)
+        seen.append(request.prompt)
+        if request.prompt == "busy" and seen.count("busy") < 3:
+            return Reply(status=429, headers={"Retry-After": "0"})
+        return Reply(status=400) if request.prompt == "bad" else "leaf"
+
+    with ScriptedServer(script) as server, asked(server) as rlm:
+        result = rlm.completion("parent")
+        assert said(result).startswith("leaf Error: ")
+        assert sorted(seen) == ["bad", "busy", "busy", "busy", "good"]
+        assert result.usage_summary.total_calls == len(server.requests) == 2 + 5
