@@ -148,6 +148,7 @@ def begin(shell: Any, options: Mapping[str, Any], describe: Callable[[Any, int],
     kernel = shell.kernel
     _pack_any_text(kernel.session)
     _lose_no_message(kernel)
+    _strand_no_request(kernel)
     sys.path.extend(each for each in options["path"] if each not in sys.path)
     shell.InteractiveTB.set_mode("Minimal")  # the full one takes up to 60 ms, and is told by the report anyway
     carry_cell_into_threads()
@@ -176,6 +177,16 @@ def _lose_no_message(kernel: Any) -> None:
     thread = getattr(kernel.iopub_socket, "io_thread", None)
     if thread is not None:
         thread.schedule(lambda: thread.socket.setsockopt(zmq.SNDHWM, 0))
+
+
+def _strand_no_request(kernel: Any) -> None:
+    """Send replies by the stream that takes requests.
+
+    ipykernel 7.0 to 7.3 (the last for Python 3.10) send them past it, and a request that arrives just then is not seen.
+    """
+    manager: Any = getattr(getattr(kernel, "shell_channel_thread", None), "manager", None)
+    if hasattr(manager, "_shell_socket"):
+        manager._shell_socket = kernel.shell_stream  # noqa: SLF001 - there is no other door
 
 
 def _reason(error: Exception, host_version: str) -> str:
