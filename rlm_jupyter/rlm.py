@@ -323,7 +323,7 @@ class RLM:
         """Refuse environments that cannot be made, before anything is asked."""
         setup, below = self._setup, self._setup.child(None)
         check_environment(setup.environment, setup.environment_arguments, persistent=setup.persistent)
-        check_environment(below.environment, below.environment_arguments, persistent=False)
+        check_environment(below.environment, below.environment_arguments, in_threads=setup.may_recurse)
 
     async def _closed_clients(self) -> None:
         clients = self._setup.models.clients

@@ -19,17 +19,25 @@ _OF_THE_RUN = ("depth", "lm_handler_address", "persistent", "subcall_fn")
 """Arguments for use by hand: within a run, the ``RLM`` sees to these."""
 
 
-def check_environment(name: str, arguments: Mapping[str, Any], *, persistent: bool) -> None:
+def check_environment(
+    name: str, arguments: Mapping[str, Any], *, persistent: bool = False, in_threads: bool = False
+) -> None:
     """Raise ``ConfigurationError`` for a name or arguments that an ``RLM`` cannot use, before anything is made.
 
-    An environment that has a static method ``check(arguments)`` is asked, too. What the ``RLM`` itself sees to is not
-    among the arguments.
+    An environment that has a static method ``check(arguments)`` is asked, too, and one that does not work ``in_threads``
+    says so by a class attribute of that name. What the ``RLM`` itself sees to is not among the arguments.
     """
     kind = load_plugin(GROUP, name)
     _check_arguments(name, kind, arguments, of_the_run=("context_payload", "shell", *_OF_THE_RUN))
     has = {*dir(kind), *getattr(kind, "__annotations__", ())}  # IPythonREPL declares what its modes define
     if persistent and not has.issuperset(_persistence_methods()):
         msg = f"Persistent REPLs are currently not supported for environment: {name}"
+        raise ConfigurationError(msg)
+    if in_threads and not getattr(kind, "in_threads", True):
+        msg = (
+            f"Children run in threads, and environment {name!r} works where the kernel runs cells only: leave "
+            "child_environment out, or set it to 'ipython'."
+        )
         raise ConfigurationError(msg)
 
 

@@ -14,13 +14,13 @@ from rlm_jupyter.core.protocols import Message, Queries
 from rlm_jupyter.core.results import NamespaceChanges, REPLResult, RLMChatCompletion
 
 from .arguments import check_arguments
-from .dialect import Dialect
-from .executor import Executed, Executor
+from .cells.dialect import Dialect
+from .cells.executor import Executed, Executor
+from .cells.interrupted import CellInterrupted
+from .cells.turns import Turns
 from .handler import Address, HandlerQueries
-from .interrupted import CellInterrupted
 from .scaffold import Answer, Overlay, scaffold_names
 from .tools import tool_values
-from .turns import Turns
 from .versions import Versions
 
 __all__ = ["InProcessEnvironment"]

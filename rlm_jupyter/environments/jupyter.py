@@ -14,13 +14,13 @@ from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.protocols import Queries
 from rlm_jupyter.core.results import NamespaceChanges, RLMChatCompletion
 
+from .cells.dialect import IPythonDialect, own_variables
 from .changes import Snapshot
-from .dialect import IPythonDialect, own_variables
 from .handler import Address, HandlerQueries, SubcallFunction
 from .in_process import InProcessEnvironment
 from .occupancy import at_work
 from .scaffold import Answer
-from .shell_instance import process_shell
+from .shells.instance import process_shell
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -38,6 +38,7 @@ class JupyterREPL(InProcessEnvironment):
     """
 
     name = "jupyter"
+    in_threads = False
 
     def __init__(  # noqa: PLR0913 - the arguments are the field's
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .dialect import PlainPython
+from .cells.dialect import PlainPython
 from .handler import Address, HandlerQueries, SubcallFunction
 from .in_process import InProcessEnvironment
 

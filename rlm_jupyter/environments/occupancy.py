@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from rlm_jupyter.core.errors import ConfigurationError
 
-from .receiver import receiver
+from .cells.receiver import receiver
 
 __all__ = ["at_work"]
 

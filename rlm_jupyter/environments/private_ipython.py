@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from .dialect import IPythonDialect, Step, own_variables
+from .cells.dialect import IPythonDialect, Step, own_variables
 from .handler import Address, HandlerQueries, SubcallFunction
 from .in_process import InProcessEnvironment
 from .ipython import IPythonREPL
-from .private_shell import PrivateShell
-from .shell_instance import within
+from .shells.instance import within
+from .shells.private import PrivateShell
 
 __all__ = ["PrivateIPythonREPL"]
 

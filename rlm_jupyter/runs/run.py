@@ -36,7 +36,7 @@ from rlm_jupyter.core.interrupts import attached, interruptible
 from rlm_jupyter.core.protocols import Environment, Message, ModelReply, ModelRequest
 from rlm_jupyter.core.results import REPLResult
 from rlm_jupyter.core.thread_break import code_is_over
-from rlm_jupyter.environments.interrupted import CellInterrupted
+from rlm_jupyter.environments.cells.interrupted import CellInterrupted
 from rlm_jupyter.trace.schema import (
     CodeEnd,
     CodeStart,

@@ -22,7 +22,7 @@ def test_an_interrupt_ends_the_scope_while_it_waits() -> None:
     scope = Scope()
     future: Future[str] = scope.adopt(Future())
     interrupt = threading.Thread(target=signal.raise_signal, args=[signal.SIGINT])
-    with interruptible(scope), pytest.raises(KeyboardInterrupt):
+    with interruptible(scope), pytest.raises(KeyboardInterrupt):  # noqa: PT012 - when it comes is not known
         interrupt.start()
         scope.wait(future)
     assert scope.cancelled

@@ -10,7 +10,7 @@ import pytest
 from model_code import Echo, run_blocks
 
 from rlm_jupyter.core.results import REPLResult
-from rlm_jupyter.environments.interrupted import CellInterrupted
+from rlm_jupyter.environments.cells.interrupted import CellInterrupted
 from rlm_jupyter.environments.local import LocalREPL
 
 AWAITS = """\

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from model_code import Echo, run_blocks
 
-from rlm_jupyter.environments.capture import capture
+from rlm_jupyter.environments.cells.capture import capture
+from rlm_jupyter.environments.cells.sink import Sink
 from rlm_jupyter.environments.local import LocalREPL
-from rlm_jupyter.environments.sink import Sink
 
 
 @pytest.fixture(autouse=True)

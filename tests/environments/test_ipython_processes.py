@@ -20,7 +20,7 @@ from model_code import Echo, run_blocks
 
 from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.results import REPLResult
-from rlm_jupyter.environments.interrupted import CellInterrupted
+from rlm_jupyter.environments.cells.interrupted import CellInterrupted
 from rlm_jupyter.environments.subprocess import SubprocessREPL
 from rlm_jupyter.environments.subprocess.failures import KernelStartError
 

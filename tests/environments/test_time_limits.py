@@ -17,7 +17,7 @@ from rlm_jupyter import RLM
 from rlm_jupyter.core.errors import TimeoutExceededError
 from rlm_jupyter.core.results import REPLResult
 from rlm_jupyter.environments import IPythonREPL, LocalREPL
-from rlm_jupyter.environments.interrupted import CellInterrupted
+from rlm_jupyter.environments.cells.interrupted import CellInterrupted
 
 REPL: TypeAlias = "LocalREPL | IPythonREPL"
 

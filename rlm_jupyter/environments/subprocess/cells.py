@@ -11,7 +11,7 @@ from typing import Any
 from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.protocols import Queries
 from rlm_jupyter.core.results import REPLResult, RLMChatCompletion
-from rlm_jupyter.environments.interrupted import CellInterrupted
+from rlm_jupyter.environments.cells.interrupted import CellInterrupted
 
 from .bootstrap import RECEIVE
 from .failures import DeadKernelError

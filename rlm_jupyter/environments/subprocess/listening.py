@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlm_jupyter.environments.sink import Sink
+from rlm_jupyter.environments.cells.sink import Sink
 
 from .channels import Answerer
 from .questions import Questions

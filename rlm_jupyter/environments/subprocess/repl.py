@@ -15,11 +15,11 @@ from typing import Any
 from rlm_jupyter.core.describe import ValueSummary
 from rlm_jupyter.core.protocols import Message, Queries
 from rlm_jupyter.core.results import NamespaceChanges, REPLResult
+from rlm_jupyter.environments.cells.interrupted import CellInterrupted
+from rlm_jupyter.environments.cells.turns import Turns
 from rlm_jupyter.environments.handler import Address, HandlerQueries, SubcallFunction
-from rlm_jupyter.environments.interrupted import CellInterrupted
 from rlm_jupyter.environments.ipython import IPythonREPL
 from rlm_jupyter.environments.tools import tool_values
-from rlm_jupyter.environments.turns import Turns
 from rlm_jupyter.environments.versions import Versions
 
 from .carrying import carried

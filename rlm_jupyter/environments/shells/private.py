@@ -19,8 +19,8 @@ from IPython.core.profiledir import ProfileDir
 from IPython.display import display
 from traitlets.config import Config
 
-from .receiver import receiver
-from .sink import Sink
+from rlm_jupyter.environments.cells.receiver import receiver
+from rlm_jupyter.environments.cells.sink import Sink
 
 __all__ = ["PrivateShell"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .own_state import OwnState
+from rlm_jupyter.environments.cells.own_state import OwnState
 
 __all__ = ["own_history"]
 

@@ -7,9 +7,9 @@ import sys
 from typing import Any
 
 from rlm_jupyter.core.errors import ScaffoldError
+from rlm_jupyter.environments.cells.receiver import receiver
 
-from .receiver import receiver
-from .shell_namespace import global_ns_route, user_ns_route
+from .namespace import global_ns_route, user_ns_route
 
 __all__ = ["ShellRoutes"]
 

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
+from rlm_jupyter.environments.shells.instance import process_shell
+from rlm_jupyter.environments.shells.routes import ShellRoutes
+
 from .receiver import receiver
-from .shell_instance import process_shell
-from .shell_routes import ShellRoutes
 from .sink import Sink
 from .streams import lay_routes, lift_routes
 

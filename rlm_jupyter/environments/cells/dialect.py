@@ -9,12 +9,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from rlm_jupyter.core.describe import describe
+from rlm_jupyter.environments.shells.history import own_history
+from rlm_jupyter.environments.shells.namespace import working_in
 
 from .figures import own_figures, show
 from .mime_data import TEXT_LIMIT
 from .own_state import OwnState
-from .shell_history import own_history
-from .shell_namespace import working_in
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
