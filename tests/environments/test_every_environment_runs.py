@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from compacted_run import Explorer
@@ -192,7 +193,7 @@ def test_children_run_in_it(place: Place) -> None:
         code("FINAL(mine)"),
         child=code("print('child of', context)", "FINAL((context, 'mine' in globals(), llm_query('x')))"),
     )
-    arguments = {"child_environment": place.environment, "child_environment_kwargs": place.kind}
+    arguments: dict[str, Any] = {"child_environment": place.environment, "child_environment_kwargs": place.kind}
     if place.differs("children"):
         with pytest.raises(ConfigurationError, match="Children run in threads, and environment 'jupyter' works where"):
             RLM("offline", max_depth=2, **arguments)
