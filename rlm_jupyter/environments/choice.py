@@ -24,8 +24,8 @@ def check_environment(
 ) -> None:
     """Raise ``ConfigurationError`` for a name or arguments that an ``RLM`` cannot use, before anything is made.
 
-    An environment that has a static method ``check(arguments)`` is asked, too; one that does not work in threads says so
-    by the class attribute ``in_threads``. What the ``RLM`` itself sees to is not among the arguments.
+    An environment that has a static method ``check(arguments)`` is asked, too; one that does not work in threads says
+    so by the class attribute ``in_threads``. What the ``RLM`` itself sees to is not among the arguments.
     """
     kind = load_plugin(GROUP, name)
     _check_arguments(name, kind, arguments, of_the_run=("context_payload", "shell", *_OF_THE_RUN))
