@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from compacted_run import Explorer, run
-from family import asked, family, said, trace_of
+from family import asked, begun, family, said, trace_of
 from scripted_server import ChatRequest, Reply, ScriptedServer
 from scripts import code, is_root
 
@@ -57,7 +57,7 @@ def test_2_children_leave_the_streams_and_the_folder_of_the_process_alone() -> N
         for _ in range(8):
             result = rlm.completion("parent")
             assert said(result) == "before\nafter\n"
-            for number, span in enumerate(trace_of(result).children):
+            for number, span in enumerate(sorted(trace_of(result).children, key=lambda each: begun(each).index or 0)):
                 assert said_by(result, span.span_id) == "".join(f"child {number} {n}\n" for n in range(50))
     assert Path.cwd() == before
 

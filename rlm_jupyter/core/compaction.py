@@ -55,7 +55,8 @@ def compaction_for(model: str, threshold_pct: float = 0.85, window: int | None =
     if known is None:
         msg = (
             f"Compaction needs to know how many tokens the model {model!r} can read, and it is not one of those that "
-            "are known: say it with context_window=..., or leave compaction off."
+            "are known: say it with context_window=... (in a notebook: %config RLMMagics.context_window = 128_000), or "
+            "leave compaction off."
         )
         raise ConfigurationError(msg)
     return Compaction(threshold_pct, known)
@@ -67,9 +68,18 @@ class Conversation:
     ``messages`` begins with what opens the conversation, which the model is always sent; it only ever grows, also when
     the conversation is compacted. How long the conversation is, the server says with each reply (input and output
     tokens); what came after that reply, and all of it where a server says nothing, is estimated from the characters.
+    Raises ``ConfigurationError`` when the opening alone is due for compaction, which would then follow every reply.
     """
 
     def __init__(self, messages: list[Message], compaction: Compaction | None = None) -> None:
+        opening = sum(_estimated(message["content"]) for message in messages) if compaction is not None else 0
+        if compaction is not None and opening >= compaction.threshold:
+            msg = (
+                f"What opens the conversation (system prompt, earlier questions and answers, the question) takes about "
+                f"{opening:,} tokens, and compaction is due at {compaction.threshold:,.0f}. Begin a new session, ask "
+                "more briefly, use a model with a larger window (context_window), or leave compaction off."
+            )
+            raise ConfigurationError(msg)
         self.messages = messages
         self._compaction = compaction
         self._opening = self._since = len(messages)

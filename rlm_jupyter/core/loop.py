@@ -67,13 +67,20 @@ def completion_loop(
     return answer
 
 
+_OPENINGS = ("{", "[", "```json")
+"""How a reply begins that is an answer in JSON and nothing else."""
+
+
 def _iterate(conversation: Conversation, accept: Accept | None, limit: int) -> Generator[Effect, Any, _Step]:
-    read = read_reply((yield from conversation.ask()))
+    reply = yield from conversation.ask()
+    read = read_reply(reply)
     blocks = read.code_blocks
     if read.answer is not None:
         if not read.answer.is_variable:
             return (yield from _judged(read.answer.text, accept))
         blocks = (_as_code(read.answer),)
+    if not blocks and accept is not None and reply.lstrip().startswith(_OPENINGS) and accept(reply) is None:
+        return _Step(reply.strip())  # a model that is asked for JSON may well send nothing else
     if not blocks:
         return _Step(told=REMINDER)
     results: list[REPLResult] = []

@@ -1,4 +1,4 @@
-"""What a tree of runs has used, and what it may still use: money is reserved before a call and settled after it."""
+"""What a tree of runs has used, and what it may still use: it is set aside before a call and counted after it."""
 
 from __future__ import annotations
 
@@ -6,38 +6,41 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .errors import BudgetExceededError, TokenLimitExceededError
+from .errors import BudgetExceededError, LimitExceededError, TokenLimitExceededError
 from .limits import Limits
 from .usage import Usage
 
 __all__ = ["Dearest", "Meter", "Reservation"]
 
-_ROUNDING = 1e-9  # of the budget: sums of prices are not exact
+_ROUNDING = 1e-9  # of a limit: sums of prices are not exact
 
 
 @dataclass(slots=True, eq=False)
 class Reservation:
-    """US dollars set aside for what is under way. ``kind`` and ``size`` tell which calls are alike."""
+    """US dollars and tokens set aside for what is under way. ``kind`` and ``size`` tell which calls are alike."""
 
     kind: str
     size: int
     dollars: float = 0.0
+    tokens: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Dearest:
-    """What the dearest call of a kind has cost so far, and the size of the longest."""
+    """What the dearest call of a kind has taken so far, in dollars and in tokens, and the size of the longest."""
 
     dollars: float = 0.0
+    tokens: int = 0
     size: int = 1
 
 
 class Meter:
-    """Adds up tokens and money over a tree of runs, and lets a call begin only when there is room for what it may cost.
+    """Adds up tokens and money over a tree of runs, and lets a call begin only when there is room for what it may take.
 
-    Used on one event loop, the I/O thread's. What a call will cost is not known before it: it is taken to cost what the
-    dearest of its kind so far did, in proportion where it is longer. The first of a kind is sent alone, with all that
-    is left set aside for it, so that at most this one call can pass the budget. ``prices`` are known before.
+    Used on one event loop, the I/O thread's. What a call will take is not known before it: it is taken to be what the
+    dearest of its kind so far took, in proportion where it is longer. The first of a kind, and a longer one for which
+    there may be too little, is sent alone, with all that is left set aside for it: at most such a call can pass a
+    limit. ``prices`` are known before.
     """
 
     def __init__(self, limits: Limits, prices: Mapping[str, Dearest] | None = None) -> None:
@@ -62,36 +65,31 @@ class Meter:
         """
         while True:
             self.enforce()
-            reservation = Reservation(kind, size)
-            if self._limits.max_budget is None:
-                return reservation
-            room, expected = self._room(), self._expected(kind, size)
-            if expected is None and not self._under_way:
-                expected = room
-            if expected is not None and expected <= room + _ROUNDING * self._limits.max_budget:
-                reservation.dollars = expected
+            seen = self._seen.get(kind)
+            scale = max(1.0, size / seen.size) if seen is not None else 1.0
+            dollars = self._set_aside(self._dollars_left, self._limits.max_budget, seen and seen.dollars, scale)
+            tokens = self._set_aside(self._tokens_left, self._limits.max_tokens, seen and seen.tokens, scale)
+            if dollars is not None and tokens is not None:
+                reservation = Reservation(kind, size, dollars, tokens)
                 self._under_way.append(reservation)
                 return reservation
-            if expected is not None and not self._under_way:
-                msg = (
-                    f"The run has cost ${self._cost:.6f} of the ${self._limits.max_budget:.6f} that it may cost, and "
-                    f"the next call may cost ${expected:.6f}."
-                )
-                raise BudgetExceededError(msg)
+            if not self._under_way:
+                raise self._refusal(seen or Dearest(), no_money=dollars is None)
             await self._change()
 
     def settle(self, reservation: Reservation, model: str, usage: Usage) -> None:
         """Count a call that was answered."""
         self.add(model, usage)
-        if usage.cost is not None:
-            seen = self._seen.get(reservation.kind, Dearest())
-            dearest = Dearest(max(seen.dollars, usage.cost), max(seen.size, reservation.size))
-            self._seen[reservation.kind] = dearest
+        seen, tokens = self._seen.get(reservation.kind, Dearest()), _tokens(usage)
+        dearest = Dearest(
+            max(seen.dollars, usage.cost or 0.0), max(seen.tokens, tokens), max(seen.size, reservation.size)
+        )
+        self._seen[reservation.kind] = dearest
         self.release(reservation)
 
     def add(self, model: str, usage: Usage) -> None:
         """Count what was used."""
-        self._tokens += (usage.input_tokens or 0) + (usage.output_tokens or 0)
+        self._tokens += _tokens(usage)
         self._cost += usage.cost or 0.0
         if usage.cost is None:
             self._unpriced = model
@@ -105,21 +103,22 @@ class Meter:
             if not each.done():
                 each.set_result(None)
 
-    def share(self, parts: int) -> tuple[Reservation, int | None]:
-        """Reserve one of so many parts of what is left, for a run that counts by itself: money, and tokens if limited.
+    def share(self, parts: int) -> Reservation:
+        """Reserve one of so many parts of what is left, for a run that counts by itself; 0 of what has no limit.
 
         Raises the limit's error when nothing is left.
         """
         self.enforce()
         reservation = Reservation("share", 0)
         if self._limits.max_budget is not None:
-            reservation.dollars = self._room() / parts
-            if reservation.dollars <= 0:
-                msg = f"All of the ${self._limits.max_budget:.6f} that the run may cost is spent or under way."
-                raise BudgetExceededError(msg)
-            self._under_way.append(reservation)
-        limit = self._limits.max_tokens
-        return reservation, None if limit is None else max(1, (limit - self._tokens) // parts)
+            reservation.dollars = self._dollars_left / parts
+        if self._limits.max_tokens is not None:
+            reservation.tokens = self._tokens_left // parts
+        no_money = self._limits.max_budget is not None and reservation.dollars <= 0
+        if no_money or (self._limits.max_tokens is not None and reservation.tokens < 1):
+            raise self._refusal(Dearest(), no_money=no_money)
+        self._under_way.append(reservation)
+        return reservation
 
     def enforce(self) -> None:
         """Raise ``BudgetExceededError`` or ``TokenLimitExceededError`` when all is used up."""
@@ -134,14 +133,43 @@ class Meter:
             msg = f"The run has cost ${self._cost:.6f} of the ${limits.max_budget:.6f} that it may cost."
             raise BudgetExceededError(msg)
 
-    def _room(self) -> float:
+    def _set_aside(self, left: float, limit: float | None, dearest: float | None, scale: float) -> float | None:
+        """Return how much to set aside, or None while there is too little."""
+        if limit is None:
+            return 0.0
+        enough = left + _ROUNDING * limit
+        if dearest is not None and dearest * scale <= enough:
+            return dearest * scale
+        alone = not self._under_way
+        return left if alone and (dearest is None or dearest <= enough) else None
+
+    def _refusal(self, dearest: Dearest, *, no_money: bool) -> LimitExceededError:
+        limits = self._limits
+        if no_money:
+            msg = (
+                f"The run has cost ${self._cost:.6f} of the ${limits.max_budget:.6f} that it may cost, and the next "
+                f"call may cost ${dearest.dollars:.6f}."
+            )
+            return BudgetExceededError(msg)
+        msg = (
+            f"The run has used {self._tokens:,} of the {limits.max_tokens:,} tokens that it may use, and the next call "
+            f"may take {dearest.tokens:,}."
+        )
+        return TokenLimitExceededError(msg)
+
+    @property
+    def _dollars_left(self) -> float:
         return (self._limits.max_budget or 0.0) - self._cost - sum(each.dollars for each in self._under_way)
 
-    def _expected(self, kind: str, size: int) -> float | None:
-        seen = self._seen.get(kind)
-        return seen.dollars * max(1.0, size / seen.size) if seen is not None else None
+    @property
+    def _tokens_left(self) -> float:
+        return (self._limits.max_tokens or 0) - self._tokens - sum(each.tokens for each in self._under_way)
 
     async def _change(self) -> None:
         changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(changed)
         await changed
+
+
+def _tokens(usage: Usage) -> int:
+    return (usage.input_tokens or 0) + (usage.output_tokens or 0)

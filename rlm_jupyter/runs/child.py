@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rlm_jupyter.core.errors import LimitExceededError
 from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.environments.choice import get_environment
 
@@ -57,6 +58,8 @@ class Child:
         place = self._origin
         span = recorder.graft(outcome.events, place.span, batch=place.batch, index=place.index)
         trace = recorder.trace.part(span)
+        if isinstance(outcome.error, LimitExceededError):
+            outcome.error.args = (f"{outcome.error} (These are the child's share of the limits.)",)
         if outcome.error is not None:
             outcome.error.trace = trace if trace.root is not None else None
             raise outcome.error

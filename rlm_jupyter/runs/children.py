@@ -70,7 +70,9 @@ class Children:
             self._scope.adopt(threads.submit(self._tree.context.copy().run, self._one, child, calls))
             for child in children
         ]
-        return [self._scope.wait(future) for future in futures]
+        answers = [self._scope.wait(future) for future in futures]
+        self._scope.check()  # a limit that a child ran into ends its parent, too, and not with the child's answer
+        return answers
 
     def settle(self, seconds: float) -> None:
         """Wait a moment for children that were cut off to record their end; take no more."""

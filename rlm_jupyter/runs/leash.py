@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import socket
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
+from pathlib import Path
 
 __all__ = ["Leash", "LeashEnd", "held"]
 
 
+@cache
+def _machine() -> tuple[str, str]:
+    """Return what tells this machine from others, and this start of it from the next."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    return socket.gethostname(), boot.read_text() if boot.exists() else f"{uuid.getnode():x}"
+
+
 @dataclass(frozen=True, slots=True)
 class LeashEnd:
-    """The end that goes to the other process: where to connect, and the key without which nobody is let in."""
+    """The end that goes to the other process: where to connect, on which machine, and the key that lets in."""
 
     address: tuple[str, int]
     key: bytes = field(repr=False)
+    machine: tuple[str, str] = field(default_factory=_machine)
 
 
 class Leash:
@@ -59,10 +71,12 @@ class Leash:
 
 @contextmanager
 def held(end: LeashEnd, let_go: Callable[[], None]) -> Iterator[None]:
-    """Call ``let_go``, in a thread of its own, when the other end of the leash closes meanwhile."""
+    """Call ``let_go``, in a thread of its own, when the other end of the leash closes meanwhile; at once if it has."""
     try:
         connection = Client(end.address, authkey=end.key)
-    except (OSError, EOFError, AuthenticationError):  # it is on another machine
+    except (OSError, EOFError, AuthenticationError):
+        if end.machine == _machine():  # nobody holds the other end any more
+            let_go()
         yield
         return
     over = threading.Event()

@@ -47,14 +47,18 @@ class Shares:
         Raises a limit's error when nothing is left.
         """
 
-        async def share() -> tuple[Reservation, int | None]:
+        async def share() -> Reservation:
             return self._tree.meter.share(max(1, parts - len(self._out)))
 
         with self._lock:
-            reservation, tokens = submit(share()).result()
+            reservation = submit(share()).result()
             self._out[holder] = reservation
-        budget = reservation.dollars if self._tree.limits.max_budget is not None else None
-        return {"max_budget": budget, "max_tokens": tokens, "max_timeout": self._tree.seconds_left}
+        limits = self._tree.limits
+        return {
+            "max_budget": reservation.dollars if limits.max_budget is not None else None,
+            "max_tokens": int(reservation.tokens) if limits.max_tokens is not None else None,
+            "max_timeout": self._tree.seconds_left,
+        }
 
     def give_back(self, holder: Hashable, used: UsageSummary | None = None) -> None:
         """Count what a child has used, and free the rest of its share. May be called twice."""

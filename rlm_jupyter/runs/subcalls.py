@@ -129,15 +129,15 @@ class Subcalls:
     ) -> str | Exception:
         """Return the reply or the exception; a call that was waiting for room when the run ended is never sent."""
         chosen = self._models.below(model)
-        digest = self._recorder.blob(prompt, PROMPT_LIMIT)
         span, began = "", time.perf_counter()
 
         def begin() -> None:
             nonlocal span, began
+            digest = self._recorder.blob(prompt, PROMPT_LIMIT)
             start = SubcallStart(model=chosen.name, prompt=digest, batch=batch, index=index)
             span, began = self._recorder.start(start, parent), time.perf_counter()
 
-        async with self._room, self._tree.room, self._counted():
+        async with self._room, self._counted():
             try:
                 self._scope.check()
                 request = ModelRequest([{"role": "user", "content": prompt}], chosen.override, self._sampling)

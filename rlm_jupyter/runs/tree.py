@@ -34,7 +34,7 @@ class Tree:
         self.recorder = recorder
         self.scope = Scope()
         self.meter = Meter(limits, prices)
-        self.room = asyncio.Semaphore(limits.max_concurrent_subcalls)  # only ever awaited on the I/O thread's loop
+        self._room = asyncio.Semaphore(limits.max_concurrent_subcalls)  # only ever awaited on the I/O thread's loop
         self.context = contextvars.copy_context()
         self._began = time.monotonic()
 
@@ -55,23 +55,24 @@ class Tree:
         begin: Callable[[], None],
         on_text: Callable[[str], None] | None = None,
     ) -> ModelReply:
-        """Call a model for the run of this scope, once there is money for it; runs on the I/O thread.
+        """Call a model for the run of this scope, once there is room and money for it; runs on the I/O thread.
 
         ``role`` tells root calls from sub-calls, whose prices differ; ``begin`` is called just before the request is
         sent. A limit that is reached ends the whole tree. Raises its error, and what the client raises.
         """
         size = sum(len(message["content"]) for message in request.messages)
-        try:
-            reservation = await self.meter.admit(f"{role} {model.name}", size)
-        except LimitExceededError as reached:
-            self.scope.cancel("a limit was reached", reached)
-            raise
-        try:
-            scope.check()
-            begin()
-            reply = await model.client.acompletion(request, on_text)
-        except BaseException:
-            self.meter.release(reservation)
-            raise
-        self.meter.settle(reservation, reply.model, reply.usage)
+        async with self._room:
+            try:
+                reservation = await self.meter.admit(f"{role} {model.name}", size)
+            except LimitExceededError as reached:
+                self.scope.cancel("a limit was reached", reached)
+                raise
+            try:
+                scope.check()
+                begin()
+                reply = await model.client.acompletion(request, on_text)
+            except BaseException:
+                self.meter.release(reservation)
+                raise
+            self.meter.settle(reservation, reply.model, reply.usage)
         return reply

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rlm_jupyter.core.compaction import Compaction, compaction_for
+from rlm_jupyter.core.compaction import Compaction, Conversation, compaction_for
 from rlm_jupyter.core.drive import drive
 from rlm_jupyter.core.effects import BeginIteration, CallModel, Effect, KeepHistory, RunCode
 from rlm_jupyter.core.errors import ConfigurationError
@@ -237,3 +237,10 @@ def test_another_model_has_its_own_window() -> None:
 def test_thresholds_and_windows_that_cannot_be(part: Any, window: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"compaction_threshold_pct|context_window"):
         Compaction(part, window)
+
+
+def test_an_opening_that_is_too_long_by_itself_is_refused() -> None:
+    """Compaction would follow every reply, and double the bill for nothing."""
+    opening: list[Message] = [{"role": "system", "content": "words " * 1_000}, {"role": "user", "content": "?"}]
+    with pytest.raises(ConfigurationError, match="takes about 1,5[0-9][0-9] tokens, and compaction is due at 850"):
+        Conversation(opening, Compaction(0.85, 1_000))

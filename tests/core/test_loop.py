@@ -287,3 +287,12 @@ def test_what_breaks_a_driver_closes_the_loop() -> None:
     with pytest.raises(ConnectionError):
         asyncio.run(adrive(loops[1], abroken))
     assert [inspect.getgeneratorstate(loop) for loop in loops] == [inspect.GEN_CLOSED] * 2
+
+
+def test_json_and_nothing_else_is_an_answer_where_json_was_asked_for() -> None:
+    def accept(text: str) -> str | None:
+        return None if "right" in text else "It lacks 'right'."
+
+    for reply in ('{"right": 1}', '\n["right"]\n', '```json\n{"right": 1}\n```'):
+        loop = completion_loop(opening(), 3, accept=accept)
+        assert drive(loop, Script([reply]).perform) == reply.strip()

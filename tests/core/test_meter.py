@@ -80,9 +80,49 @@ def test_a_longer_call_is_taken_to_cost_more() -> None:
     async def story() -> None:
         meter = Meter(Limits(max_budget=1.0))
         await call(meter, 0.1, size=100)
-        with pytest.raises(BudgetExceededError, match=r"cost \$0\.100000 of the \$1\.000000.*may cost \$1\.000000"):
-            await meter.admit("leaf", 1_000)
-        await meter.admit("leaf", 900)
+        await meter.admit("leaf", 500)
+        waiting = [asyncio.create_task(meter.admit("leaf", 500))]
+        assert await settled(waiting) == []  # 0.5 are set aside, and 0.4 are left
+        waiting[0].cancel()
+
+    asyncio.run(story())
+
+
+def test_a_call_that_is_much_longer_is_sent_alone() -> None:
+    """What a word cost says little of a book: the run is not ended by a guess."""
+
+    async def story() -> None:
+        meter = Meter(Limits(max_budget=1.0))
+        await call(meter, 0.001, size=2)
+        small = await meter.admit("leaf", 2)
+        waiting = [asyncio.create_task(meter.admit("leaf", 100_000)) for _ in range(2)]
+        assert await settled(waiting) == []
+        meter.settle(small, "m", used(cost=0.001))
+        (sent,) = await settled(waiting)
+        meter.settle(sent.result(), "m", used(cost=0.2))
+        assert len(await settled(waiting)) == 2
+
+    asyncio.run(story())
+
+
+def test_the_next_call_is_refused_when_even_the_dearest_so_far_would_not_fit() -> None:
+    async def story() -> None:
+        meter = Meter(Limits(max_budget=1.0))
+        await call(meter, 0.6)
+        with pytest.raises(BudgetExceededError, match=r"cost \$0\.600000 of the \$1\.000000.*may cost \$0\.600000"):
+            await meter.admit("leaf", 100)
+
+    asyncio.run(story())
+
+
+def test_a_batch_does_not_pass_the_tokens() -> None:
+    async def story() -> None:
+        meter = Meter(Limits(max_tokens=1_000))
+        outcomes = await asyncio.gather(*(call(meter, 0.0, tokens=60) for _ in range(20)), return_exceptions=True)
+        assert outcomes.count(None) == 8  # 120 tokens each, in and out
+        refused = next(each for each in outcomes if each is not None)
+        assert isinstance(refused, TokenLimitExceededError)
+        assert "used 960 of the 1,000 tokens that it may use, and the next call may take 120" in str(refused)
 
     asyncio.run(story())
 
@@ -139,11 +179,11 @@ def test_shares_add_up_to_what_is_left() -> None:
         meter = Meter(Limits(max_budget=1.0, max_tokens=1_000))
         await call(meter, 0.2, tokens=100)
         shares = [meter.share(parts) for parts in (4, 3, 2, 1)]
-        assert [round(share.dollars, 9) for share, _ in shares] == [0.2, 0.2, 0.2, 0.2]
-        assert shares[0][1] == 200
-        with pytest.raises(BudgetExceededError, match="spent or under way"):
+        assert [round(share.dollars, 9) for share in shares] == [0.2, 0.2, 0.2, 0.2]
+        assert [share.tokens for share in shares] == [200, 200, 200, 200]
+        with pytest.raises(BudgetExceededError, match="may cost"):
             meter.share(1)
-        for share, _ in shares:
+        for share in shares:
             meter.release(share)
         meter.share(1)
 

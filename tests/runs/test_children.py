@@ -223,7 +223,7 @@ def test_children_that_print_at_the_same_time_have_each_their_own_output() -> No
             result = rlm.completion("parent")
             assert said(result) == "64 child 63\n"
             assert server.max_in_flight <= 8
-            children = trace_of(result).children
+            children = sorted(trace_of(result).children, key=lambda each: begun(each).index or 0)
             assert [begun(each).index for each in children] == list(range(64))
             for number, each in enumerate(children):
                 part = trace_of(result).part(each.span_id)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import ipyparallel
 import pytest
@@ -17,7 +18,7 @@ from family import asked, begun, family, printed, question, said, stop_after, tr
 from scripted_server import ChatRequest, Reply, ScriptedServer
 from scripts import code
 
-from rlm_jupyter.core.errors import BudgetExceededError, InterruptedRun
+from rlm_jupyter.core.errors import BudgetExceededError, InterruptedRun, TimeoutExceededError
 
 FAN_OUT = code("import os", "print(*rlm_query_batched([f'child {n}' for n in range(4)]), sep='|')")
 WHERE = code("import os", "print(context)", "FINAL((os.getpid(), llm_query(context)))")
@@ -149,3 +150,22 @@ def test_grandchildren_run_where_their_parents_do() -> None:
     pids = {word for word in said(result).replace("(", " ").replace(",", " ").split() if word.isdigit()}
     assert len(pids) == 1
     assert pids != {str(os.getpid())}
+
+
+def test_children_that_were_waiting_for_a_worker_do_not_begin_after_the_end() -> None:
+    def script(request: ChatRequest) -> Reply | str:
+        if question(request) == "parent":
+            return code("rlm_query_batched([f'child {n}' for n in range(6)])")
+        return Reply(code("print(1)"), delay=0.05)
+
+    limits: dict[str, Any] = {"max_timeout": 3.0, "max_iterations": 10_000}
+    with processes() as pool, ScriptedServer(script) as server, asked(server, executor=pool, **limits) as rlm:
+        with pytest.raises(TimeoutExceededError):
+            rlm.completion("parent")
+        server.wait_idle()
+        asked_by = {question(request) for request in server.requests}
+        assert asked_by <= {
+            "parent",
+            "child 0",
+            "child 1",
+        }  # two workers; the third child was queued, and found no root

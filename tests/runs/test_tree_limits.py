@@ -232,3 +232,41 @@ def test_an_interrupt_of_the_main_thread_alone_is_heard() -> None:
         with pytest.raises(InterruptedRun):
             rlm.completion("parent")
         stop.join()
+
+
+def test_a_limit_that_a_child_runs_into_ends_the_code_of_its_parent() -> None:
+    """The parent's code went on with its children's failures for answers, and wrote over the partial answer."""
+    script = family(
+        code(
+            "answer['content'] = 'so far'",
+            "answers = rlm_query_batched([f'child {n}' for n in range(8)])",
+            "answer['content'] = 'after the limit'",
+        ),
+        child=code("llm_query_batched(['a', 'b', 'c'])"),
+    )
+    with ScriptedServer(lambda request: priced(script(request))) as server, asked(server, max_budget=0.012) as rlm:
+        with pytest.raises(BudgetExceededError) as caught:
+            rlm.completion("parent")
+        assert caught.value.partial_answer == "so far"
+
+
+def test_a_batch_never_passes_the_tokens() -> None:
+    script = family(code("llm_query_batched([f'leaf {n}' for n in range(20)])"), "FINAL(done)")
+    with ScriptedServer(lambda request: priced(script(request))) as server, asked(server, max_tokens=100) as rlm:
+        with pytest.raises(TokenLimitExceededError):
+            rlm.completion("parent")
+        assert len(server.requests) == 5
+
+
+@pytest.mark.parametrize("width", [2, 4])
+def test_no_more_calls_than_allowed_are_under_way_over_all_levels(width: int) -> None:
+    def script(request: ChatRequest) -> Reply:
+        if not is_root(request):
+            return Reply("leaf", delay=0.02)
+        if len(question(request)) > 3:
+            return Reply(code("print(llm_query_batched(['a'] * 4))", "FINAL(1)"), delay=0.02)
+        return Reply(code("rlm_query_batched([context + str(n) for n in range(4)])", "FINAL(1)"), delay=0.02)
+
+    with ScriptedServer(script) as server, asked(server, max_depth=3, max_concurrent_subcalls=width) as rlm:
+        rlm.completion("q")
+        assert server.max_in_flight == width
