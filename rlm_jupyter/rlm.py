@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.clients.io_thread import submit
-from rlm_jupyter.core.compaction import compaction_for
 from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.limits import Limits
 from rlm_jupyter.core.protocols import Environment, Message
@@ -22,6 +21,7 @@ from rlm_jupyter.trace.redaction import Redactor, secrets_in
 from rlm_jupyter.trace.verbose import VerbosePrinter
 
 from .observers import observers
+from .runs.arguments import check_arguments, chosen_compaction, other_models
 from .runs.models import Models
 from .runs.preparation import Preparation, Question
 from .runs.settings import Callbacks, Origin, Prompting, Recursion, Setup
@@ -68,8 +68,13 @@ class RLM:
 
     ``compaction`` sums the conversation up when it takes ``compaction_threshold_pct`` of the model's window, which is
     known for common models and otherwise ``context_window``, in tokens. ``orchestrator=False`` leaves out of the system
-    prompt how to divide the work. ``verbose`` prints a line for each step. The callbacks are described at
-    ``settings.Callbacks``. ``depth`` is that of this run, where it is part of a tree of the caller's own.
+    prompt how to divide the work. ``verbose`` prints a line for each step, and ``logger`` (an ``RLMLogger``) is told of
+    all of them. ``depth`` is that of this run, where it is part of a tree of the caller's own.
+
+    ``on_iteration_start(depth, iteration)`` and ``on_iteration_complete(depth, iteration, seconds)`` are called for the
+    iterations of every run; ``on_subcall_start(depth, model, prompt_preview)`` and ``on_subcall_complete(depth, model,
+    seconds, error_or_none)`` for child runs, in their threads. Their ``depth`` is 0 for the root; what they raise is
+    shown as a warning, and the run goes on.
 
     Raises ``ConfigurationError`` for arguments that cannot be used. The names are those of the reference implementation
     (``rlms`` on PyPI).
@@ -113,6 +118,25 @@ class RLM:
         child_environment_kwargs: Mapping[str, Any] | None = None,
         executor: Executor | None = None,
     ) -> None:
+        check_arguments(
+            backend_kwargs=backend_kwargs,
+            environment=environment,
+            environment_kwargs=environment_kwargs,
+            custom_system_prompt=custom_system_prompt,
+            logger=logger,
+            custom_tools=custom_tools,
+            custom_sub_tools=custom_sub_tools,
+            on_subcall_start=on_subcall_start,
+            on_subcall_complete=on_subcall_complete,
+            on_iteration_start=on_iteration_start,
+            on_iteration_complete=on_iteration_complete,
+            sampling_args=sampling_args,
+            sub_sampling_args=sub_sampling_args,
+            user_prologue=user_prologue,
+            child_environment=child_environment,
+            child_environment_kwargs=child_environment_kwargs,
+            executor=executor,
+        )
         limits = Limits(
             max_iterations=max_iterations,
             max_depth=max_depth,
@@ -133,10 +157,10 @@ class RLM:
             sampling=dict((sampling_args if sub_sampling_args is None else sub_sampling_args) or {}),
             executor=executor,
         )
-        told = (backend_kwargs, *(other_backend_kwargs or ()), environment_kwargs, child_environment_kwargs)
+        others = other_models(other_backends, other_backend_kwargs)
+        told = (backend_kwargs, *(arguments for _, arguments in others), environment_kwargs, child_environment_kwargs)
         secrets = [secrets_in(each or {}) for each in (*told, custom_tools, custom_sub_tools)]
-        models = Models((backend, dict(backend_kwargs or {})), _others(other_backends, other_backend_kwargs))
-        compacted = compaction and compaction_for(models.root.name, compaction_threshold_pct, context_window)
+        models = Models((backend, dict(backend_kwargs or {})), others)
         self._setup = Setup(
             models=models,
             backend=backend,
@@ -149,7 +173,7 @@ class RLM:
             recursion=recursion,
             sampling=dict(sampling_args or {}),
             secrets=(*models.secrets, *(secret for each in secrets for secret in each)),
-            compaction=compacted or None,
+            compaction=chosen_compaction(models.root.name, compaction_threshold_pct, context_window, wanted=compaction),
             depth=depth,
         )
         self._check()
@@ -180,10 +204,13 @@ class RLM:
     ) -> RLMChatCompletion:
         """Answer a question about ``prompt``, which the model sees as the variable ``context``, by reference.
 
-        Without ``root_prompt``, the prompt is the question as well. With ``response_model`` (a pydantic model, another
-        type that pydantic can validate, such as ``list[Row]``, or a JSON schema as a dict) the result's ``parsed`` is
-        the answer as a valid object of it. Raises ``RLMError`` and its kin, which carry the partial answer and the
-        trace so far; ``AnswerFormatError`` when the model gave no valid object.
+        Without ``root_prompt``, the prompt is the question as well. ``context`` is the first context of the REPL: with
+        ``persistent=True`` the current one is ``context_N``, and the message with the question says which. With
+        ``response_model`` (a pydantic model, another type that pydantic can validate, such as ``list[Row]``, or a JSON
+        schema as a dict) the result's ``parsed`` is the answer as a valid object of it.
+
+        Raises ``RLMError`` and its kin, which carry the partial answer and the trace so far; ``AnswerFormatError`` when
+        the model gave no valid object.
         """
         names = {"completion_context": prompt}
         return self.answer(prompt, root_prompt, names=names, response_model=response_model)
@@ -217,7 +244,7 @@ class RLM:
         models = self._setup.models.with_root((backend, dict(backend_kwargs or {})))
         compacted = self._setup.compaction.for_model(models.root.name) if self._setup.compaction is not None else None
         if compaction is not None:
-            compacted = compaction_for(models.root.name, window=context_window) if compaction else None
+            compacted = chosen_compaction(models.root.name, window=context_window, wanted=compaction)
         derived = copy.copy(self)
         derived._setup = replace(  # noqa: SLF001 - one of this class
             self._setup,
@@ -334,18 +361,3 @@ class RLM:
         logger = [self.logger.sink] if self.logger is not None else []
         printer = [VerbosePrinter()] if self.verbose else []
         return [*logger, *printer, *self.listeners, *observers]
-
-
-def _others(
-    backends: Sequence[str] | None, backend_kwargs: Sequence[Mapping[str, Any]] | None
-) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the backends for calls below the root, each with its arguments."""
-    names, arguments = list(backends or ()), list(backend_kwargs or ())
-    if isinstance(backends, str) or isinstance(backend_kwargs, Mapping) or len(arguments) > len(names):
-        msg = (
-            "other_backends is a list of names, and other_backend_kwargs a list of as many dicts of arguments, in the "
-            'same order: other_backends=["openai"], other_backend_kwargs=[{"model_name": "gpt-5-mini"}].'
-        )
-        raise ConfigurationError(msg)
-    arguments += [{}] * (len(names) - len(arguments))
-    return [(name, dict(each)) for name, each in zip(names, arguments, strict=True)]

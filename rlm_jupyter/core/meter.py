@@ -67,8 +67,9 @@ class Meter:
             self.enforce()
             seen = self._seen.get(kind)
             scale = max(1.0, size / seen.size) if seen is not None else 1.0
-            dollars = self._set_aside(self._dollars_left, self._limits.max_budget, seen and seen.dollars, scale)
-            tokens = self._set_aside(self._tokens_left, self._limits.max_tokens, seen and seen.tokens, scale)
+            known = (seen.dollars, seen.tokens) if seen is not None else (None, None)
+            dollars = self._set_aside(self._dollars_left, self._limits.max_budget, known[0], scale)
+            tokens = self._set_aside(self._tokens_left, self._limits.max_tokens, known[1], scale)
             if dollars is not None and tokens is not None:
                 reservation = Reservation(kind, size, dollars, tokens)
                 self._under_way.append(reservation)

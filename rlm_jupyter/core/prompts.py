@@ -53,8 +53,7 @@ Never write what you expect the output to be: wait for it.
   thousand characters: put the passage and the question into it.
 - `llm_query_batched(prompts, model=None) -> list[str]`: the same for many prompts at once, in parallel, answers in
   order. Much faster than a loop. A call that failed gives a string that begins with `Error:`.
-- `rlm_query(prompt, model=None) -> str` and `rlm_query_batched(prompts, model=None)`: a child that works as you do,
-  with a REPL of its own, where the tree is deep enough; else the same as `llm_query`.
+{children}\
 - `SHOW_VARS()`: the names that there are, with types and sizes.
 - `answer`: how you answer. Set `answer["content"]` to your answer, then `answer["ready"] = True`. Until it is ready you
   can improve it.
@@ -69,6 +68,16 @@ Never write what you expect the output to be: wait for it.
 - Answer in prose, exactly what was asked, with where it stands. Do not mention the REPL.
 
 {guide}"""
+
+_CHILDREN = """\
+- `rlm_query(prompt, model=None) -> str` and `rlm_query_batched(prompts, model=None) -> list[str]`: a child that works
+  as you do, with a REPL of its own, for what needs several steps of work. It sees only the prompt, which is its
+  `context` and may be long: put the question and the material into it. What one reading can answer, ask `llm_query`.
+"""
+
+_NO_CHILDREN = """\
+- `rlm_query` and `rlm_query_batched`: the same as `llm_query` and `llm_query_batched`.
+"""
 
 _DIVIDING = """\
 - Use code for what code can do (search, count, sort, parse) and `llm_query` for what needs reading. Cut large material
@@ -111,15 +120,25 @@ class Tool:
 
 
 def system_prompt(
-    guide: str, tools: Sequence[Tool] = (), *, compaction: bool = False, orchestrator: bool = True
+    guide: str,
+    tools: Sequence[Tool] = (),
+    *,
+    children: bool = False,
+    compaction: bool = False,
+    orchestrator: bool = True,
 ) -> str:
     """Return the system prompt; ``guide`` is what the environment says of itself.
 
-    With ``compaction`` it tells that the conversation may be summed up, and where it is found then. As an
-    ``orchestrator`` the model is told how to divide the work.
+    With ``children`` it says what ``rlm_query`` is for, and else that it is a plain call. With ``compaction`` it tells
+    that the conversation may be summed up, and where it is found then. As an ``orchestrator`` the model is told how to
+    divide the work.
     """
     lines = "".join(f"- `{tool.name}`: {tool.description}\n" for tool in tools)
-    parts = {"history": _HISTORY if compaction else "", "dividing": _DIVIDING if orchestrator else ""}
+    parts = {
+        "children": _CHILDREN if children else _NO_CHILDREN,
+        "history": _HISTORY if compaction else "",
+        "dividing": _DIVIDING if orchestrator else "",
+    }
     return _SYSTEM.format(tools=lines, guide=guide, **parts).rstrip() + "\n"
 
 

@@ -102,8 +102,11 @@ def _traces_text(magics: RLMMagics) -> str:
 
 
 def _config(magics: RLMMagics, _: str) -> None:
-    traits = magics.traits(config=True)
-    rows = [(name, f"{getattr(magics, name)!r}: {trait.help}") for name, trait in sorted(traits.items())]
+    from rlm_jupyter.trace.redaction import Redactor, secrets_in
+
+    redactor = Redactor(secrets_in(magics.environment_kwargs))
+    traits = sorted(magics.traits(config=True).items())
+    rows = [(name, f"{redactor.redact(repr(getattr(magics, name)))}: {trait.help}") for name, trait in traits]
     _show("%config RLMMagics.NAME = VALUE", rows)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -34,17 +34,18 @@ class Repl:
     environment: str
     sync: str
     sync_vars: tuple[str, ...] | None
+    environment_kwargs: Mapping[str, Any] = field(default_factory=dict, hash=False)  # values need not have a hash
 
     def make(self) -> RLM:
         """Return an ``RLM`` that keeps this REPL, and which others derive from it that know whom to ask.
 
         Variables of the model outlive a question, except where they are the notebook's.
         """
-        environment_kwargs: dict[str, Any] = {}
+        environment_kwargs = dict(self.environment_kwargs)
         shared = False
         if self.environment == "jupyter":
             sync_from, sync_to = _SYNC[self.sync]
-            environment_kwargs = {"sync_from_user_ns": sync_from, "sync_to_user_ns": sync_to}
+            environment_kwargs |= {"sync_from_user_ns": sync_from, "sync_to_user_ns": sync_to}
             if self.sync_vars is not None:
                 environment_kwargs["sync_vars"] = self.sync_vars
             shared = sync_from and sync_to and self.sync_vars is None

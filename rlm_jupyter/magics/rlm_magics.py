@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import MagicArgumentParser, argument, magic_arguments
-from traitlets import Bool, CaselessStrEnum, Float, Integer, Unicode
+from traitlets import Bool, CaselessStrEnum, Dict, Float, Integer, Unicode
 
 from rlm_jupyter.core.errors import InterruptedRun, RLMError
 
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 __all__ = ["RLMMagics"]
 
 _SYNC = ("none", "in", "out", "both")
+
+_SAID_OTHERWISE = {
+    "custom_tools": "define them in the notebook",
+    "sync_from_user_ns": "--sync says it",
+    "sync_to_user_ns": "--sync says it",
+    "sync_vars": "--vars says it",
+}
+"""What is no matter of ``RLMMagics.environment_kwargs``, and how it is said."""
 
 
 @magics_class
@@ -55,6 +63,12 @@ class RLMMagics(Magics):
     environment = Unicode(
         "jupyter", config=True, help="Where model code runs: 'jupyter', 'local', 'ipython', or a plugin's."
     )
+    environment_kwargs = Dict(
+        key_trait=Unicode(),
+        config=True,
+        help="What that environment, or the one of --env, is made with besides what the options say, such as "
+        "dict(kernel_mode='subprocess', cell_timeout=60) for 'ipython'.",
+    )
     sync = CaselessStrEnum(
         _SYNC,
         "both",
@@ -73,6 +87,9 @@ class RLMMagics(Magics):
     timeout = Float(None, allow_none=True, config=True, help="How many seconds a question may take; None: no limit.")
     budget = Float(None, allow_none=True, config=True, help="How many US dollars a question may cost; None: no limit.")
     max_tokens = Integer(None, allow_none=True, config=True, help="How many tokens a question may use; None: no limit.")
+    max_errors = Integer(
+        None, allow_none=True, config=True, help="How many blocks of code may fail in a row; None: no limit."
+    )
     compaction = Bool(
         False,
         config=True,
@@ -226,6 +243,7 @@ class RLMMagics(Magics):
                 ("max_timeout", given.get("timeout", self.timeout)),
                 ("max_budget", given.get("budget", self.budget)),
                 ("max_tokens", given.get("max_tokens", self.max_tokens)),
+                ("max_errors", self.max_errors),
             ),
             compaction=self.compaction,
             context_window=self.context_window,
@@ -241,12 +259,22 @@ class RLMMagics(Magics):
                 "does not see: leave them out, or ask with --env jupyter."
             )
             raise UsageError(msg)
+        arguments = self._environment_arguments()
         if names is None:
-            return Repl(environment, sync or self.sync, None)
+            return Repl(environment, sync or self.sync, None, arguments)
         if sync in ("none", "out"):
             msg = f"--vars names what the model sees, and --sync {sync} shows it nothing: use --sync in or both."
             raise UsageError(msg)
-        return Repl(environment, sync or "in", tuple(name.strip() for name in names.split(",") if name.strip()))
+        visible = tuple(name.strip() for name in names.split(",") if name.strip())
+        return Repl(environment, sync or "in", visible, arguments)
+
+    def _environment_arguments(self) -> dict[str, Any]:
+        """Return what the environment is made with besides what the options say."""
+        for name, otherwise in _SAID_OTHERWISE.items():
+            if name in self.environment_kwargs:
+                msg = f"RLMMagics.environment_kwargs: leave {name} out of it, {otherwise}."
+                raise UsageError(msg)
+        return dict(self.environment_kwargs)
 
     def close(self) -> None:
         """Close the client and the model's REPLs."""

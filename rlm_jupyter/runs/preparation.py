@@ -151,6 +151,7 @@ class Preparation:
             system = system_prompt(
                 self._environment.guide(),
                 _tools(prompting.tools),
+                children=self._setup.may_recurse,
                 compaction=self._setup.compaction is not None,
                 orchestrator=prompting.orchestrator,
             )

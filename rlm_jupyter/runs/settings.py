@@ -10,7 +10,6 @@ from typing import Any
 
 from rlm_jupyter.core.compaction import Compaction
 from rlm_jupyter.core.limits import Limits
-from rlm_jupyter.core.windows import context_window
 
 from .models import Model, Models
 
@@ -127,10 +126,6 @@ class Setup:
 
     def child(self, asked: str | None) -> Setup:
         """Return what a child run is told. Its own children run in threads, wherever it runs itself."""
-        name = self.models.below(asked).name
-        compaction = self.compaction
-        if compaction is not None and name != self.model.name:
-            compaction = replace(compaction, window=context_window(name) or compaction.window)
         return replace(
             self,
             environment=self.recursion.environment,

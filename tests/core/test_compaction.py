@@ -242,5 +242,5 @@ def test_thresholds_and_windows_that_cannot_be(part: Any, window: Any) -> None:
 def test_an_opening_that_is_too_long_by_itself_is_refused() -> None:
     """Compaction would follow every reply, and double the bill for nothing."""
     opening: list[Message] = [{"role": "system", "content": "words " * 1_000}, {"role": "user", "content": "?"}]
-    with pytest.raises(ConfigurationError, match="takes about 1,5[0-9][0-9] tokens, and compaction is due at 850"):
+    with pytest.raises(ConfigurationError, match=r"takes about 1,5\d\d tokens, and compaction is due at 850"):
         Conversation(opening, Compaction(0.85, 1_000))

@@ -1,0 +1,102 @@
+"""What an ``RLM`` can be told: what it cannot is refused in words, before anything is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from rlm_jupyter.core.compaction import Compaction, compaction_for
+from rlm_jupyter.core.errors import ConfigurationError
+
+from .models import Backend
+
+__all__ = ["check_arguments", "chosen_compaction", "other_models"]
+
+_Test: TypeAlias = Callable[[object], bool]
+
+
+def check_arguments(**arguments: object) -> None:
+    """Raise ``ConfigurationError`` for an argument of ``RLM`` that is not of its kind; None is one not given."""
+    for name, value in arguments.items():
+        fits, kind = _KINDS[name]
+        if value is not None and not fits(value):
+            msg = f"{name} must be {kind}; {_told(value)}."
+            raise ConfigurationError(msg)
+
+
+def other_models(
+    backends: Sequence[str] | None, backend_kwargs: Sequence[Mapping[str, object]] | None
+) -> list[Backend]:
+    """Return the backends for calls below the root, each with its arguments.
+
+    Raises ``ConfigurationError`` unless they are lists, with no more arguments than there are backends.
+    """
+    names, arguments = backends or (), backend_kwargs or ()
+    lists = all(isinstance(each, list | tuple) for each in (names, arguments))
+    if lists and len(arguments) <= len(names) and all(map(_is_by_name, arguments)):
+        return [(name, dict(arguments[at]) if at < len(arguments) else {}) for at, name in enumerate(names)]
+    msg = (
+        "other_backends is a list of names, and other_backend_kwargs a list of as many dicts of arguments, in the "
+        'same order: other_backends=["openai"], other_backend_kwargs=[{"model_name": "gpt-5-mini"}].'
+    )
+    raise ConfigurationError(msg)
+
+
+def chosen_compaction(
+    model: str, threshold_pct: float = 0.85, window: int | None = None, *, wanted: bool
+) -> Compaction | None:
+    """Return when a conversation with the model is compacted, None where that is not ``wanted``.
+
+    Raises ``ConfigurationError`` for a threshold or window that cannot be, wanted or not; where it is wanted, also when
+    nobody knows the window.
+    """
+    if wanted:
+        return compaction_for(model, threshold_pct, window)
+    Compaction(threshold_pct, 1 if window is None else window)
+    return None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_by_name(value: object) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_text, value))
+
+
+def _has(method: str) -> _Test:
+    """Return the test for an object, and no class, with this method."""
+    return lambda value: callable(getattr(value, method, None)) and not isinstance(value, type)
+
+
+def _told(value: object) -> str:
+    """Return what a value is; not itself, which may hold a key."""
+    if isinstance(value, Mapping):
+        return f"one of its keys is of type {next(type(key).__name__ for key in value if not _is_text(key))}"
+    return (
+        f"this is the class {value.__name__}" if isinstance(value, type) else f"this is of type {type(value).__name__}"
+    )
+
+
+_TOOLS = "a dict from the tools' names to the tools"
+_BY_NAME = "a dict from names to values"
+
+_KINDS: dict[str, tuple[_Test, str]] = {
+    "environment": (_is_text, "a name, such as 'local'"),
+    "child_environment": (_is_text, "a name, such as 'local'"),
+    "custom_system_prompt": (_is_text, "a string"),
+    "user_prologue": (_is_text, "a string"),
+    "custom_tools": (_is_by_name, _TOOLS),
+    "custom_sub_tools": (_is_by_name, _TOOLS),
+    "backend_kwargs": (_is_by_name, _BY_NAME),
+    "environment_kwargs": (_is_by_name, _BY_NAME),
+    "child_environment_kwargs": (_is_by_name, _BY_NAME),
+    "sampling_args": (_is_by_name, _BY_NAME),
+    "sub_sampling_args": (_is_by_name, _BY_NAME),
+    "logger": (_has("sink"), "an object with a method sink(event), such as an RLMLogger"),
+    "executor": (_has("submit"), "an object with a method submit, such as a concurrent.futures.Executor"),
+    "on_iteration_start": (callable, "a function (depth, iteration)"),
+    "on_iteration_complete": (callable, "a function (depth, iteration, seconds)"),
+    "on_subcall_start": (callable, "a function (depth, model, prompt_preview)"),
+    "on_subcall_complete": (callable, "a function (depth, model, seconds, error_or_none)"),
+}

@@ -1,0 +1,46 @@
+"""What the system prompt tells of ``rlm_query``: only a run that may have children hears of them."""
+
+from __future__ import annotations
+
+from family import asked
+from scripted_server import ChatRequest, ScriptedServer
+from scripts import code, is_root, says
+
+from rlm_jupyter.core.prompts import system_prompt
+
+CHILD = "a child that works\n  as you do, with a REPL of its own, for what needs several steps of work"
+PLAIN = "- `rlm_query` and `rlm_query_batched`: the same as `llm_query` and `llm_query_batched`.\n"
+
+
+def test_children_are_told_of_where_there_may_be_any() -> None:
+    with_children, without = system_prompt("guide", children=True), system_prompt("guide")
+    assert CHILD in with_children
+    assert PLAIN not in with_children
+    assert PLAIN in without
+    assert CHILD not in without
+    for prompt in (with_children, without):
+        assert "\n\n- `" not in prompt.split("# What is there\n\n")[1]
+        assert "{" not in prompt
+
+
+def test_a_run_is_told_what_its_own_depth_allows() -> None:
+    told: list[str] = []
+
+    def model(request: ChatRequest) -> str:
+        told.append(request.messages[0]["content"])
+        return code("FINAL(rlm_query('a child'))") if len(told) == 1 else "FINAL(grown up)"
+
+    with ScriptedServer(model) as server, asked(server, max_depth=2) as rlm:
+        assert rlm.completion("parent").response == "grown up"
+    root, child = told
+    assert CHILD in root
+    assert PLAIN in child
+
+
+def test_without_children_the_plain_call_is_what_it_is_said_to_be() -> None:
+    script = says(code("FINAL(rlm_query('a') + llm_query('b'))"), sub="leaf ")
+    with ScriptedServer(script) as server, asked(server, max_depth=1) as rlm:
+        assert rlm.completion("parent").response == "leaf leaf "
+        root, *leaves = server.requests
+    assert PLAIN in root.messages[0]["content"]
+    assert not any(is_root(leaf) for leaf in leaves)
