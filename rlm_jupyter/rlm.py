@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.clients.io_thread import submit
@@ -42,6 +43,18 @@ class _Kept:
     """The environment that outlives a completion, shared by an ``RLM`` and those derived from it."""
 
     environment: Environment | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Keep other questions out, so that one that comes too early changes nothing; raises ``RuntimeError`` then."""
+        if not self._lock.acquire(blocking=False):
+            msg = "Another run is at work in this REPL: wait for it, or use a REPL of its own for this one."
+            raise RuntimeError(msg)
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def cleanup(self) -> None:
         environment, self.environment = self.environment, None
@@ -333,18 +346,24 @@ class RLM:
         answer_format = AnswerFormat(response_model) if response_model is not None else None
         question = Question(prompt, root_prompt, earlier, names or {}, origin or Origin(), answer_format)
         tree = Tree(self._setup.limits, Recorder(self.redactor, self._sinks()))
-        environment = self._kept.environment if self._kept.environment is not None else self._new_environment()
-        try:
+        with self._environment() as environment:
             yield Preparation(tree, tree.scope, self._setup, environment, question, self.on_text)
-        finally:
-            if not self._setup.persistent:
-                environment.cleanup()
 
-    def _new_environment(self) -> Environment:
-        environment = get_environment(self._setup.environment, self._setup.environment_arguments)
-        if self._setup.persistent:
-            self._kept.environment = environment
-        return environment
+    @contextmanager
+    def _environment(self) -> Iterator[Environment]:
+        """Hold the environment for a question: the kept one, which takes one at a time, or one of its own."""
+        setup = self._setup
+        if setup.persistent:
+            with self._kept.taken():
+                if self._kept.environment is None:
+                    self._kept.environment = get_environment(setup.environment, setup.environment_arguments)
+                yield self._kept.environment
+            return
+        environment = get_environment(setup.environment, setup.environment_arguments)
+        try:
+            yield environment
+        finally:
+            environment.cleanup()
 
     def _check(self) -> None:
         """Refuse environments that cannot be made, before anything is asked."""

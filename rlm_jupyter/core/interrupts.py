@@ -15,9 +15,9 @@ from typing import Any
 
 from .errors import TimeoutExceededError
 from .scope import Scope
-from .thread_break import break_into
+from .thread_break import break_into, code_is_over
 
-__all__ = ["attached", "interruptible"]
+__all__ = ["attached", "interruptible", "model_code"]
 
 _AGAIN = 0.2  # seconds between attempts on model code that swallows an interrupt
 
@@ -33,6 +33,7 @@ def interruptible(scope: Scope, seconds: float | None = None, task: asyncio.Task
     is raised in the thread, which a call into C (``time.sleep``) keeps out until it returns.
     """
     token = _running.set(scope)
+    scope.owner = threading.get_ident()
     heard = _signals.enter(scope)
     if not heard:
         scope.thread = threading.get_ident()
@@ -50,12 +51,30 @@ def interruptible(scope: Scope, seconds: float | None = None, task: asyncio.Task
 def attached(scope: Scope) -> Iterator[None]:
     """Let what ends the root run end this child too, in whichever thread it runs: the root's watcher looks after it."""
     token = _running.set(scope)
-    scope.thread = threading.get_ident()
+    scope.owner = scope.thread = threading.get_ident()
     try:
         yield
     finally:
         scope.leave()
         _running.reset(token)
+
+
+@contextmanager
+def model_code() -> Iterator[None]:
+    """Let the run that this code belongs to be broken into here, and only here: what stands around it is ours.
+
+    For environments, which say by ``marks_model_code = True`` that they use it; of others, all that they do while they
+    execute a block is taken for model code.
+    """
+    scope = _running.get()
+    if scope is None or scope.running_code or scope.owner != threading.get_ident():
+        yield
+        return
+    try:
+        scope.running_code = True
+        yield
+    finally:
+        code_is_over(scope)
 
 
 class _Signals:

@@ -39,8 +39,9 @@ class Meter:
 
     Used on one event loop, the I/O thread's. What a call will take is not known before it: it is taken to be what the
     dearest of its kind so far took, in proportion where it is longer. The first of a kind, and a longer one for which
-    there may be too little, is sent alone, with all that is left set aside for it: at most such a call can pass a
-    limit. ``prices`` are known before.
+    there may be too little, is sent alone, with all that is left set aside for it. So a limit is passed only by calls
+    that take more than any of their kind before, and of these by no more than are under way at a time. ``prices`` are
+    known before.
     """
 
     def __init__(self, limits: Limits, prices: Mapping[str, Dearest] | None = None) -> None:
@@ -50,6 +51,7 @@ class Meter:
         self._unpriced: str | None = None
         self._under_way: list[Reservation] = []
         self._seen: dict[str, Dearest] = dict(prices or {})
+        self._queue: list[object] = []
         self._waiting: list[asyncio.Future[None]] = []
 
     @property
@@ -63,20 +65,21 @@ class Meter:
         ``kind`` names calls of about the same price per length; ``size`` is the prompt's length in characters. Raises
         ``BudgetExceededError`` or ``TokenLimitExceededError`` once it is certain that there will be none.
         """
-        while True:
-            self.enforce()
-            seen = self._seen.get(kind)
-            scale = max(1.0, size / seen.size) if seen is not None else 1.0
-            known = (seen.dollars, seen.tokens) if seen is not None else (None, None)
-            dollars = self._set_aside(self._dollars_left, self._limits.max_budget, known[0], scale)
-            tokens = self._set_aside(self._tokens_left, self._limits.max_tokens, known[1], scale)
-            if dollars is not None and tokens is not None:
-                reservation = Reservation(kind, size, dollars, tokens)
-                self._under_way.append(reservation)
-                return reservation
-            if not self._under_way:
-                raise self._refusal(seen or Dearest(), no_money=dollars is None)
-            await self._change()
+        if self._limits.max_budget is None and self._limits.max_tokens is None:
+            return Reservation(kind, size)
+        ticket = object()
+        self._queue.append(ticket)
+        try:
+            while True:
+                self.enforce()
+                if self._queue[0] is ticket:  # first come, first served: one that has to be alone would never be
+                    reservation = self._reserved(kind, size)
+                    if reservation is not None:
+                        return reservation
+                await self._change()
+        finally:
+            self._queue.remove(ticket)
+            self._wake()
 
     def settle(self, reservation: Reservation, model: str, usage: Usage) -> None:
         """Count a call that was answered."""
@@ -95,14 +98,18 @@ class Meter:
         if usage.cost is None:
             self._unpriced = model
 
+    def lose(self, reservation: Reservation) -> None:
+        """Count a call that was sent and gave no reply: the server may charge what such a call has cost before."""
+        seen = self._seen.get(reservation.kind, Dearest())
+        self._cost += seen.dollars
+        self._tokens += seen.tokens
+        self.release(reservation)
+
     def release(self, reservation: Reservation) -> None:
         """Give a reservation back. May be called twice."""
         if reservation in self._under_way:
             self._under_way.remove(reservation)
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            if not each.done():
-                each.set_result(None)
+        self._wake()
 
     def share(self, parts: int) -> Reservation:
         """Reserve one of so many parts of what is left, for a run that counts by itself; 0 of what has no limit.
@@ -133,6 +140,20 @@ class Meter:
         if limits.max_budget is not None and self._cost >= limits.max_budget * (1 - _ROUNDING):
             msg = f"The run has cost ${self._cost:.6f} of the ${limits.max_budget:.6f} that it may cost."
             raise BudgetExceededError(msg)
+
+    def _reserved(self, kind: str, size: int) -> Reservation | None:
+        seen = self._seen.get(kind)
+        scale = max(1.0, size / seen.size) if seen is not None else 1.0
+        known = (seen.dollars, seen.tokens) if seen is not None else (None, None)
+        dollars = self._set_aside(self._dollars_left, self._limits.max_budget, known[0], scale)
+        tokens = self._set_aside(self._tokens_left, self._limits.max_tokens, known[1], scale)
+        if dollars is not None and tokens is not None:
+            reservation = Reservation(kind, size, dollars, tokens)
+            self._under_way.append(reservation)
+            return reservation
+        if not self._under_way:
+            raise self._refusal(seen or Dearest(), no_money=dollars is None)
+        return None
 
     def _set_aside(self, left: float, limit: float | None, dearest: float | None, scale: float) -> float | None:
         """Return how much to set aside, or None while there is too little."""
@@ -165,6 +186,12 @@ class Meter:
     @property
     def _tokens_left(self) -> float:
         return (self._limits.max_tokens or 0) - self._tokens - sum(each.tokens for each in self._under_way)
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
 
     async def _change(self) -> None:
         changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -1,7 +1,7 @@
 """What the root model is told: how the REPL works, what it was asked, and what it can look at.
 
-The headings ``## Question``, ``## Context``, ``## Variables`` and ``## Answer format`` are a protocol, and come in this
-order: the offline client reads them.
+The headings ``## Question``, ``## Context``, ``## Variables``, ``## Answer format`` and ``## Notes`` are a protocol,
+and come in this order: the offline client reads them.
 """
 
 from __future__ import annotations
@@ -151,12 +151,14 @@ def first_message(
     *,
     unlisted: int = 0,
     answer_schema: str | None = None,
+    notes: str | None = None,
 ) -> str:
     """Return the message that asks the question.
 
     ``context`` describes the current context, named ``current``; it is None when that is the question itself.
     ``others`` are the contexts of earlier questions, ``variables`` the user's own that code can see, of which
-    ``unlisted`` more are not told of. ``answer_schema`` is the JSON schema that the answer has to fit, if it has to.
+    ``unlisted`` more are not told of. ``answer_schema`` is the JSON schema that the answer has to fit, if it has to;
+    ``notes`` are the caller's own words on the task.
     """
     parts = ["## Question", question, "## Context"]
     if context is None:
@@ -170,6 +172,8 @@ def first_message(
         parts += ["## Variables", "The user's own, which your code can use:", "\n".join([*_listed(variables), *more])]
     if answer_schema is not None:
         parts += ["## Answer format", _FORMAT, f"```json\n{answer_schema}\n```"]
+    if notes:
+        parts += ["## Notes", notes]
     return "\n\n".join(parts)
 
 

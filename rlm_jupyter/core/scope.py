@@ -26,7 +26,8 @@ class Scope:
     ``failure`` is the limit's error when a limit ended it. ``running_code`` is true while model code runs, and
     ``closing`` while a run puts things back: the first lets an interrupt break into the code, the second keeps it out
     until all is in its place. ``pressed`` is true between a signal of the run's own and its handling; ``loop`` is the
-    event loop of an asynchronous run, and ``thread`` the identifier of the thread whose code no signal reaches.
+    event loop of an asynchronous run, ``owner`` the identifier of the run's thread, and ``thread`` the same where no
+    signal reaches it.
     """
 
     def __init__(self, parent: Scope | None = None) -> None:
@@ -40,6 +41,7 @@ class Scope:
         self.pressed = False
         self.interrupted = False
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.owner: int | None = None
         self.thread: int | None = None
         self.breaking = threading.Lock()
         """Held while code is broken into, and while that it runs is set or taken back, in a thread without signals."""
@@ -48,14 +50,6 @@ class Scope:
     def cancelled(self) -> bool:
         """Whether the scope has ended."""
         return self._reason is not None
-
-    @property
-    def root(self) -> Scope:
-        """The scope of the run that all others of the tree descend from."""
-        scope = self
-        while scope._parent is not None:
-            scope = scope._parent
-        return scope
 
     def child(self) -> Scope:
         """Return the scope of a child run: it ends with this one, and may end before it."""
@@ -127,4 +121,7 @@ class Scope:
                     self.check()
             except CancelledError:
                 self.check()
+                raise
+            except BaseException:  # the wait was broken off: by an interrupt, or because the cell's time is up
+                future.cancel()
                 raise

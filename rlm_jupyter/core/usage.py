@@ -21,9 +21,9 @@ class Usage:
 
 @dataclass(slots=True)
 class ModelUsageSummary:
-    """The calls to one model, added up. ``total_cost`` is in US dollars, None while unknown.
+    """The calls to one model, added up. ``total_cost`` is in US dollars, of the calls whose price is known.
 
-    ``total_calls`` counts requests, those that a client repeated included.
+    ``total_calls`` counts requests, those that a client repeated included, ``unpriced_calls`` those of unknown price.
     """
 
     total_calls: int = 0
@@ -43,13 +43,13 @@ class ModelUsageSummary:
             self.total_cost = (self.total_cost or 0.0) + usage.cost
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the field's names and, where a cost is known, ``total_cost``."""
+        """Return the field's names and, where the cost of every call is known, ``total_cost``."""
         summary: dict[str, Any] = {
             "total_calls": self.total_calls,
             "total_input_tokens": self.total_input_tokens,
             "total_output_tokens": self.total_output_tokens,
         }
-        if self.total_cost is not None:
+        if self.total_cost is not None and not self.unpriced_calls:
             summary["total_cost"] = self.total_cost
         return summary
 

@@ -39,6 +39,7 @@ class InProcessEnvironment:
     """
 
     name = "in_process"
+    marks_model_code = True
     _gives_functions = False
 
     def __init__(

@@ -24,11 +24,11 @@ __all__ = ["Child"]
 class Child:
     """A question to a child run. Any executor can call it; one that pickles it gets what another process needs.
 
-    ``parts`` is how many children, this one among them, may be under way at the same time.
+    ``width`` is how many children may be under way at the same time.
     """
 
     def __init__(
-        self, tree: Tree, scope: Scope, setup: Setup, prompt: Any, origin: Origin, shares: Shares, parts: int
+        self, tree: Tree, scope: Scope, setup: Setup, prompt: Any, origin: Origin, shares: Shares, width: int
     ) -> None:
         self._tree = tree
         self._scope = scope
@@ -36,7 +36,7 @@ class Child:
         self.prompt = prompt
         self._origin = origin
         self._shares = shares
-        self._parts = parts
+        self._width = width
         self._remote: RemoteChild | None = None
 
     def __call__(self) -> RLMChatCompletion:
@@ -46,7 +46,7 @@ class Child:
     def __reduce__(self) -> tuple[Any, ...]:
         """Turn into what runs in another process, with a share of what the tree may still spend."""
         if self._remote is None:
-            share = self._shares.take(self, self._parts)
+            share = self._shares.take(self, self._width)
             setup = replace(self.setup, limits=replace(self.setup.limits, **share))
             self._remote = RemoteChild.of(setup, self.prompt, self._shares.leash, self._shares.prices)
         return RemoteChild, (self._remote.payload,)
@@ -54,10 +54,7 @@ class Child:
     def completed(self, outcome: Outcome) -> RLMChatCompletion:
         """Return the result of the run that another process performed, its trace now part of this one's."""
         self._shares.give_back(self, outcome.usage)
-        recorder = self._tree.recorder
-        place = self._origin
-        span = recorder.graft(outcome.events, place.span, batch=place.batch, index=place.index)
-        trace = recorder.trace.part(span)
+        trace = self._tree.recorder.trace.part(self.record(outcome))
         if isinstance(outcome.error, LimitExceededError):
             outcome.error.args = (f"{outcome.error} (These are the child's share of the limits.)",)
         if outcome.error is not None:
@@ -72,9 +69,20 @@ class Child:
             trace=trace,
         )
 
-    def leave(self) -> None:
-        """Give back what is left of the child's share, however it ended. May be called twice."""
-        self._shares.give_back(self)
+    def record(self, outcome: Outcome) -> str:
+        """Make what another process recorded part of this trace, unless the run is over; return the run's span."""
+        place = self._origin
+        return self._tree.recorder.graft(outcome.events, place.span, batch=place.batch, index=place.index)
+
+    def leave(self, *, begun: bool = True) -> None:
+        """Settle the child's share, however it ended. May be called twice.
+
+        Of one that was carried away and has not come back, all counts as spent; unless it never was ``begun``.
+        """
+        if begun and self._remote is not None:
+            self._shares.give_up(self, self.setup.model.name)
+        else:
+            self._shares.give_back(self)
 
     def perform(self) -> RLMChatCompletion:
         """Return the child's result. Raises what ended it."""

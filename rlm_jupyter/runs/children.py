@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for_all
 from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.core.describe import describe
-from rlm_jupyter.core.errors import CancellationError, RLMError, failure_text
+from rlm_jupyter.core.errors import CancellationError, InterruptedRun, RLMError, failure_text
 from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.core.usage import UsageSummary
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Children"]
 
+_LATE = 0.1  # seconds for what children in other processes recorded, once they are told to end
 _PREVIEW = 80  # characters of a prompt that a callback is told
 
 
@@ -42,6 +44,7 @@ class Children:
         self._submitting = threading.Lock()
         self._threads: DaemonThreads | None = None
         self._shares = Shares(tree)
+        self._abroad: set[Future[None]] = set()  # no lock: a signal handler may cancel them
         self._under_way = 0
         self._idle = threading.Event()
         self._idle.set()
@@ -58,11 +61,11 @@ class Children:
 
         Raises ``CancellationError``, or the error of a limit, when the run ends meanwhile.
         """
-        setup, parts = self._setup.child(model), min(self._width, len(prompts))
+        setup = self._setup.child(model)
         threads = self._running_threads()
         places = [Origin(span=parent, batch=batch, index=index if batch else None) for index in range(len(prompts))]
         children = [
-            Child(self._tree, self._scope, setup, prompt, place, self._shares, parts)
+            Child(self._tree, self._scope, setup, prompt, place, self._shares, self._width)
             for prompt, place in zip(prompts, places, strict=True)
         ]
         futures = [
@@ -80,8 +83,10 @@ class Children:
             threads, self._threads = self._threads, None
         if threads is not None:
             threads.shutdown(cancel_futures=True)
-            self._idle.wait(seconds)
         self._shares.close()
+        if threads is not None:
+            self._idle.wait(seconds)
+        wait_for_all(tuple(self._abroad), _LATE)
 
     def _running_threads(self) -> DaemonThreads:
         with self._lock:
@@ -96,12 +101,14 @@ class Children:
             self._idle.clear()
         setup, prompt = child.setup, child.prompt
         name, began = setup.model.name, time.perf_counter()
-        setup.callbacks.call("on_subcall_start", setup.depth, name, _preview(prompt))
         failure: Exception | None = None
         try:
+            setup.callbacks.call("on_subcall_start", setup.depth, name, _preview(prompt))
             completion = self._performed(child)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             failure = CancellationError("The child run was interrupted.")
+            if isinstance(interrupt, InterruptedRun):
+                failure.partial_answer, failure.trace = interrupt.partial_answer, interrupt.trace
         except Exception as error:  # noqa: BLE001 - whatever ended the child belongs to its slot
             failure = error
         finally:
@@ -125,31 +132,45 @@ class Children:
         if executor is None:
             return child.perform()
         with self._submitting:  # not every executor takes calls from several threads at once (ipyparallel's does not)
-            bridged = self._scope.adopt(_bridged(executor, child))
+            try:
+                future = executor.submit(child)
+            except BaseException:
+                child.leave(begun=False)
+                raise
+        bridged = self._scope.adopt(self._bridged(future, child))
         done = self._scope.wait(bridged)
         return done if isinstance(done, RLMChatCompletion) else child.completed(done)
 
+    def _bridged(self, future: Future[Any], child: Child) -> Future[RLMChatCompletion | Outcome]:
+        """Return a future of the standard library's own: those of others time out in ways of their own."""
+        bridge: Future[RLMChatCompletion | Outcome] = Future()
+        back: Future[None] = Future()
+        self._abroad.add(back)
 
-def _bridged(executor: Executor, child: Child) -> Future[RLMChatCompletion | Outcome]:
-    """Return a future of the standard library's own: those of others time out in ways of their own."""
-    bridge: Future[RLMChatCompletion | Outcome] = Future()
-    future = executor.submit(child)
+        def carry_over(ended: Future[Any]) -> None:
+            try:
+                if bridge.set_running_or_notify_cancel():
+                    _copy(ended, bridge)
+                elif not ended.cancelled() and ended.exception() is None and isinstance(ended.result(), Outcome):
+                    child.record(ended.result())  # too late for an answer
+            finally:
+                self._abroad.discard(back)
+                back.set_result(None)
 
-    def carry_over(ended: Future[Any]) -> None:
-        if not bridge.set_running_or_notify_cancel():
-            return
-        try:
-            bridge.set_result(ended.result())
-        except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
-            bridge.set_exception(error)
+        def cancel(ended: Future[Any]) -> None:
+            if ended.cancelled():
+                future.cancel()
 
-    def cancel(ended: Future[Any]) -> None:
-        if ended.cancelled():
-            future.cancel()
+        future.add_done_callback(carry_over)
+        bridge.add_done_callback(cancel)
+        return bridge
 
-    future.add_done_callback(carry_over)
-    bridge.add_done_callback(cancel)
-    return bridge
+
+def _copy(ended: Future[Any], bridge: Future[Any]) -> None:
+    try:
+        bridge.set_result(ended.result())
+    except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
+        bridge.set_exception(error)
 
 
 def _preview(prompt: Any) -> str:

@@ -156,8 +156,6 @@ class Preparation:
                 orchestrator=prompting.orchestrator,
             )
         opening: list[Message] = [{"role": "system", "content": system}, *question.earlier]
-        if prompting.prologue:
-            opening.append({"role": "user", "content": prompting.prologue})
         named = {**self._environment.contexts(), **question.names}
         variables = self._environment.variables()
         text = first_message(
@@ -168,6 +166,7 @@ class Preparation:
             {name: describe(value, 0) for name, value in list(variables.items())[:_VARIABLES_SHOWN]},
             unlisted=max(0, len(variables) - _VARIABLES_SHOWN),
             answer_schema=question.answer_format.schema if question.answer_format is not None else None,
+            notes=prompting.prologue,  # not a message of its own: some chat templates refuse two of a role in a row
         )
         opening.append({"role": "user", "content": text})
         return opening

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.clients.io_thread import submit
-from rlm_jupyter.core.errors import ConfigurationError, RLMError
+from rlm_jupyter.core.errors import CancellationError, ConfigurationError, InterruptedRun, RLMError
 from rlm_jupyter.core.meter import Dearest
 from rlm_jupyter.core.usage import UsageSummary
 from rlm_jupyter.environments.choice import get_environment
@@ -76,7 +76,10 @@ class RemoteChild:
                 outcome.answer = _performed(tree, setup, prompt)
         except RLMError as error:
             outcome.error, error.trace = error, None
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - it goes to the process that asked
+        except KeyboardInterrupt as interrupt:
+            partial = interrupt.partial_answer if isinstance(interrupt, InterruptedRun) else None
+            outcome.error = CancellationError("The child run was interrupted.", partial_answer=partial)
+        except Exception as error:  # noqa: BLE001 - it goes to the process that asked
             outcome.error = RLMError(f"{type(error).__name__}: {error}")
         finally:
             for client in setup.models.clients:

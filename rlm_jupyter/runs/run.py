@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -181,7 +182,7 @@ class Run:
                 self._scope.cancel("interrupted" if _interrupted(error) else "failed")
                 told = self._told(error, outcome, asynchronous=task is not None)
                 self._end(outcome, told)
-                raise told from (None if told is self._scope.failure else raised)
+                raise told from (None if isinstance(told, LimitExceededError) else raised)
             self._scope.cancel("it is over")  # threads of model code may still be asking
             self._end(outcome, None)
             if self._scope.interrupted:  # while things were put back
@@ -213,6 +214,8 @@ class Run:
             if asynchronous:  # a task that raises KeyboardInterrupt takes its event loop with it
                 return asyncio.CancelledError("The run was interrupted.")
             error = InterruptedRun("The run was interrupted.")
+        if isinstance(error, LimitExceededError):
+            error = copy.copy(error)  # it is the tree's, and every run of it tells of its own trace
         if isinstance(error, RLMError | InterruptedRun):
             error.partial_answer, error.trace = outcome.partial, self.trace
         return error
@@ -232,12 +235,20 @@ class Run:
             start = ModelCallStart(model=self._model.name, purpose=effect.purpose, kept=kept, added=added)
             span = self._recorder.start(start, self._iteration_span or self._run_span)
 
+        async def asked(request: ModelRequest) -> ModelReply:
+            """Record the reply where it comes in: what ends the run meanwhile cancels only its way to this thread."""
+            reply = await self._tree.ask(
+                self._scope, self._model, request, role="root", begin=begin, on_text=self._on_text
+            )
+            digest = self._recorder.blob(reply.text, MESSAGE_LIMIT)
+            self._recorder.end(span, ModelCallEnd(reply=digest, **reply_fields(reply)))
+            return reply
+
         self._sent = messages
         try:
             self._check_errors()
             request = ModelRequest(messages, self._model.override, self._setup.sampling)
-            asking = self._tree.ask(self._scope, self._model, request, role="root", begin=begin, on_text=self._on_text)
-            call = _ModelCall(self._scope.adopt(submit(asking, self._tree.context)))
+            call = _ModelCall(self._scope.adopt(submit(asked(request), self._tree.context)))
             yield call
         except BaseException as error:
             if span:
@@ -245,9 +256,6 @@ class Run:
                     span, ModelCallEnd(error=_error_record(error), retries=retries_of(error)), _status(error)
                 )
             raise
-        if call.reply is not None:
-            digest = self._recorder.blob(call.reply.text, MESSAGE_LIMIT)
-            self._recorder.end(span, ModelCallEnd(reply=digest, **reply_fields(call.reply)))
 
     def _check_errors(self) -> None:
         """End this run when too many blocks in a row have failed: it alone, for its parent may know better."""
@@ -262,8 +270,8 @@ class Run:
         span = self._recorder.start(CodeStart(code=effect.code, index=effect.index), self._iteration_span)
         token = self._subcalls.begin_code(span)
         code = _CodeRun()
-        self._scope.running_code = True
         try:
+            self._scope.running_code = not getattr(self._environment, "marks_model_code", False)
             yield code
         except CellInterrupted as interrupt:
             code.result = interrupt.result

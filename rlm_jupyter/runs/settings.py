@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -15,10 +16,15 @@ from .models import Model, Models
 
 __all__ = ["Callbacks", "Origin", "Prompting", "Recursion", "Setup"]
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Prompting:
-    """What is said to the model besides the question. ``orchestrator``: also how to divide the work."""
+    """What is said to the model besides the question.
+
+    ``prologue`` stands in the message that asks the root's question; ``orchestrator``: also how to divide the work.
+    """
 
     system_prompt: str | None = None
     prologue: str | None = None
@@ -47,7 +53,20 @@ class Callbacks:
         try:
             callback(*arguments)
         except Exception as error:  # noqa: BLE001 - the user's code
-            warnings.warn(f"{name} raised {type(error).__name__}: {error}. The run goes on.", stacklevel=2)
+            _report(name, error)
+
+
+def _report(name: str, error: Exception) -> None:
+    """Warn of what a callback raised, or log it where warnings are made errors: it must not end the run."""
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001 - an exception of the user's that cannot say what it is
+        said = "an error without a text"
+    told = f"{name} raised {type(error).__name__}: {said}. The run goes on."
+    try:
+        warnings.warn(told, stacklevel=3)
+    except Exception:  # noqa: BLE001 - a filter or a showwarning of the user's
+        _log.warning("%s", told, exc_info=error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from rlm_jupyter.core.errors import LimitExceededError
+from rlm_jupyter.core.errors import ClientError, LimitExceededError
 from rlm_jupyter.core.limits import Limits
 from rlm_jupyter.core.meter import Dearest, Meter
 from rlm_jupyter.core.protocols import ModelReply, ModelRequest
@@ -67,12 +67,15 @@ class Tree:
             except LimitExceededError as reached:
                 self.scope.cancel("a limit was reached", reached)
                 raise
+            sent = False
             try:
                 scope.check()
                 begin()
+                sent = True
                 reply = await model.client.acompletion(request, on_text)
-            except BaseException:
-                self.meter.release(reservation)
+            except BaseException as error:
+                refused = isinstance(error, ClientError) and error.status is not None
+                (self.meter.lose if sent and not refused else self.meter.release)(reservation)
                 raise
             self.meter.settle(reservation, reply.model, reply.usage)
         return reply

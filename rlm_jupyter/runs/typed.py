@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AnswerFormat"]
 
-_FENCED = re.compile(
-    r"^[ \t]*(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<text>.*?)^[ \t]*(?P=fence)[ \t]*$", re.MULTILINE | re.DOTALL
-)
+_FENCE = re.compile(r"[ \t]*(?P<fence>`{3,}|~{3,})(?P<label>[^`]*)")
 _ERRORS_SHOWN = 20
 _ERROR_LIMIT = 300  # characters of one error's message: some quote all of the value
 
@@ -72,11 +71,28 @@ class AnswerFormat:
 
 def _readings(answer: str) -> Iterator[str]:
     """Yield the JSON texts that an answer may be meant as, the likeliest first."""
-    for text in (answer.strip(), *(fenced["text"].strip() for fenced in _FENCED.finditer(answer))):
+    for text in (answer.strip(), *_fenced(answer)):
         for reading in (_as_json, _as_literal):
             if (found := reading(text)) is not None:
                 yield found
                 break
+
+
+def _fenced(answer: str) -> Iterator[str]:
+    """Yield the texts between fences; a fence that none closes is a line like any other."""
+    lines = answer.split("\n")
+    fences = {number: fence for number, line in enumerate(lines) if (fence := _FENCE.fullmatch(line))}
+    closing: dict[str, list[int]] = {}
+    for number, fence in fences.items():
+        if not fence["label"].strip():
+            closing.setdefault(fence["fence"], []).append(number)
+    over = -1
+    for number, fence in fences.items():
+        ends = closing.get(fence["fence"], [])
+        end = bisect_right(ends, number)
+        if number > over and end < len(ends):
+            over = ends[end]
+            yield "\n".join(lines[number + 1 : over]).strip()
 
 
 def _as_json(text: str) -> str | None:

@@ -84,13 +84,12 @@ class Recorder:
         self.run_id = f"{int(clock() * 1000):012x}{secrets.token_hex(10)}"
         self._sinks = list(sinks)
         self._clock = clock
-        self._abandoned: set[str] = set()
         self._lock = threading.RLock()
 
     def start(self, payload: _Start, parent_id: str | None = None) -> str:
         """Record that a span opens, and return its id; one of no parent stands below the run itself.
 
-        In a run that is over, and below what was abandoned, nothing is recorded any more.
+        In a run that is over nothing is recorded any more.
         """
         clean = bounded(self._redacted(payload))
         with self._lock:
@@ -104,17 +103,6 @@ class Recorder:
             if span is not None and span.end is None and span.kind == "run":
                 self._end_below(span, "interrupted")
             self._close(span_id, clean, status, self._clock())
-
-    def abandon(self, span_id: str, status: Status = "interrupted") -> None:
-        """End every span that is still open below this one, innermost first; what comes of them later is dropped.
-
-        The span itself is left to whoever opened it.
-        """
-        with self._lock:
-            self._abandoned.add(span_id)
-            span = self.trace.spans.get(span_id)
-            if span is not None:
-                self._end_below(span, status)
 
     def graft(
         self,
@@ -209,10 +197,10 @@ class Recorder:
                 self._close(span.span_id, _ENDS[span.kind](), status, self._clock())
 
     def _is_left(self, span_id: str | None) -> bool:
-        """Return whether nothing opens below the span any more: it was given up, or a run around it is over."""
+        """Return whether nothing opens below the span any more: a run around it is over."""
         while span_id is not None:
             span = self.trace.spans.get(span_id)
-            if span_id == _NOWHERE or span_id in self._abandoned or _is_over(span):
+            if span_id == _NOWHERE or _is_over(span):
                 return True
             span_id = span.start.parent_id if span is not None else None
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -240,3 +241,24 @@ def test_an_interrupt_wakes_the_event_loop_of_an_asynchronous_run() -> None:
 
     with contextlib.suppress(KeyboardInterrupt):  # how Python 3.10 ends it
         assert asyncio.run(main()) == "cancelled"
+
+
+def test_breaking_into_threads_leaves_debuggers_and_profilers_alone() -> None:
+    """Taking the exception back left a flag behind in Python 3.11, with which traced functions went on the spot."""
+    scope = Scope()
+
+    def run() -> None:
+        with attached(scope), contextlib.suppress(KeyboardInterrupt):
+            for _ in range(20):
+                scope.running_code = True
+                threading.Thread(target=break_into, args=[scope]).start()
+                with contextlib.suppress(KeyboardInterrupt):
+                    code_is_over(scope)
+                code_is_over(scope)
+
+    in_a_thread(run)
+    called: list[str] = []
+    sys.setprofile(lambda frame, event, argument: called.append(event))
+    in_a_thread(lambda: None)
+    sys.setprofile(None)
+    assert "call" in called

@@ -188,3 +188,33 @@ def test_shares_add_up_to_what_is_left() -> None:
         meter.share(1)
 
     asyncio.run(story())
+
+
+def test_the_first_of_a_kind_gets_its_turn_among_many_of_another() -> None:
+    async def story() -> None:
+        meter = Meter(Limits(max_budget=1.0))
+        await call(meter, 0.001, kind="busy")
+        running = [await meter.admit("busy", 100) for _ in range(4)]
+        first = asyncio.create_task(meter.admit("new", 100))
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(meter.admit("busy", 100)) for _ in range(20)]
+        assert await settled([first, *others]) == []  # those that came later wait behind it
+        for each in running:
+            meter.settle(each, "m", used(cost=0.001))
+        assert await settled([first, *others]) == [first]
+        meter.settle(first.result(), "m", used(cost=0.001))
+        assert len(await settled(others)) == 20
+
+    asyncio.run(story())
+
+
+def test_a_call_that_was_sent_and_gave_no_reply_counts_as_one_that_did() -> None:
+    async def story() -> None:
+        meter = Meter(Limits(max_budget=0.005))
+        await call(meter, 0.001)
+        for _ in range(4):
+            meter.lose(await meter.admit("leaf", 100))
+        with pytest.raises(BudgetExceededError, match=r"\$0\.005000 of the \$0\.005000"):
+            await meter.admit("leaf", 100)
+
+    asyncio.run(story())

@@ -6,6 +6,7 @@ from family import asked
 from scripted_server import ChatRequest, ScriptedServer
 from scripts import code, is_root, says
 
+from rlm_jupyter import RLM
 from rlm_jupyter.core.prompts import system_prompt
 
 CHILD = "a child that works\n  as you do, with a REPL of its own, for what needs several steps of work"
@@ -44,3 +45,26 @@ def test_without_children_the_plain_call_is_what_it_is_said_to_be() -> None:
         root, *leaves = server.requests
     assert PLAIN in root.messages[0]["content"]
     assert not any(is_root(leaf) for leaf in leaves)
+
+
+def test_a_prologue_is_told_with_the_question_in_one_message() -> None:
+    """Some servers' chat templates refuse two messages of the same role in a row."""
+    replies = iter(["FINAL(one)", "FINAL(two)"])
+    with ScriptedServer(lambda _: next(replies)) as server, asked(server, user_prologue="Mind the dates.") as rlm:
+        session = rlm.start_session()
+        session.chat("text", "What?")
+        session.chat("more", "And now?")
+        first, second = server.requests
+    assert [message["role"] for message in first.messages] == ["system", "user"]
+    assert first.messages[1]["content"].startswith("## Question\n\nWhat?\n\n## Context\n\n")
+    assert first.messages[1]["content"].endswith("\n\n## Notes\n\nMind the dates.")
+    assert [message["role"] for message in second.messages] == ["system", "user", "assistant", "user"]
+    assert second.messages[-1]["content"].endswith("\n\n## Notes\n\nMind the dates.")
+
+
+def test_a_prologue_is_not_what_the_offline_extractor_searches() -> None:
+    told = "## Variables\n\n- `treasure`: str, 9,000 characters"
+    with RLM("offline", user_prologue=told) as rlm:
+        result = rlm.completion("The key is under the mat.\n\nThe cat is grey.", "Where is the key?")
+    assert "under the mat" in result.response
+    assert not any("treasure" in message["content"] for message in result.messages[2:])

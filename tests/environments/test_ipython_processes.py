@@ -198,21 +198,21 @@ def test_a_repl_that_is_forgotten_ends_its_kernel() -> None:
 
 
 FAILURES = {
-    "setup code": {"setup_code": "1 / 0"},
-    "a tool": {"custom_tools": {"lock": threading.Lock()}},
-    "a context": {"context_payload": threading.Lock()},
-    "no time to start": {"startup_timeout": 0.01},
-    "no such kernel": {"kernel_name": "nosuch"},
+    "setup code": ({"setup_code": "1 / 0"}, ConfigurationError),
+    "a tool": ({"custom_tools": {"lock": threading.Lock()}}, ConfigurationError),
+    "a context": ({"context_payload": threading.Lock()}, ConfigurationError),
+    "no time to start": ({"startup_timeout": 0.01}, KernelStartError),
+    "no such kernel": ({"kernel_name": "nosuch"}, ConfigurationError),
 }
 
 
-@pytest.mark.parametrize("arguments", FAILURES.values(), ids=FAILURES.keys())
+@pytest.mark.parametrize(("arguments", "raised"), FAILURES.values(), ids=FAILURES.keys())
 def test_a_construction_that_fails_leaves_nothing_behind(
-    arguments: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: dict[str, object], raised: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     threads = threading.active_count()
-    with pytest.raises((ConfigurationError, RuntimeError, Exception)):
+    with pytest.raises(raised):
         SubprocessREPL(**arguments)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
     assert threading.active_count() == threads

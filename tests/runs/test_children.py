@@ -179,6 +179,12 @@ def test_callbacks_tell_of_every_run_of_the_tree() -> None:
     ]
 
 
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        msg = "it cannot say what it is"
+        raise TypeError(msg)
+
+
 def test_a_callback_that_fails_is_reported_and_ends_nothing() -> None:
     def broken(*what: Any) -> None:
         msg = "what a pity"
@@ -190,6 +196,19 @@ def test_a_callback_that_fails_is_reported_and_ends_nothing() -> None:
     with ScriptedServer(script) as server, asked(server, **callbacks) as rlm, told as warned:
         assert rlm.completion("parent").response == "grown up"
     assert len(warned) == 2
+
+
+def test_a_callback_that_fails_ends_nothing_where_warnings_are_errors(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(*what: Any) -> None:
+        raise Unspeakable
+
+    script = family(code("FINAL(rlm_query('a child'))"))
+    callbacks: dict[str, Any] = dict.fromkeys(["on_iteration_start", "on_subcall_complete"], broken)
+    with ScriptedServer(script) as server, asked(server, **callbacks) as rlm:
+        assert rlm.completion("parent").response == "grown up"
+    told = [record.getMessage() for record in caplog.records]
+    assert told.count("on_iteration_start raised Unspeakable: an error without a text. The run goes on.") == 2
+    assert told.count("on_subcall_complete raised Unspeakable: an error without a text. The run goes on.") == 1
 
 
 def test_what_a_callback_prints_is_not_the_cells(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import ipyparallel
 import pytest
 from family import asked, begun, family, printed, question, said, stop_after, trace_of
 from scripted_server import ChatRequest, Reply, ScriptedServer
-from scripts import code
+from scripts import Script, code
 
-from rlm_jupyter.core.errors import BudgetExceededError, InterruptedRun, TimeoutExceededError
+from rlm_jupyter.core.errors import BudgetExceededError, CancellationError, InterruptedRun, TimeoutExceededError
+from rlm_jupyter.core.limits import Limits
+from rlm_jupyter.core.usage import Usage, UsageSummary
+from rlm_jupyter.runs.shares import Shares
+from rlm_jupyter.runs.tree import Tree
+from rlm_jupyter.trace.recorder import Recorder
+from rlm_jupyter.trace.redaction import Redactor
 
 FAN_OUT = code("import os", "print(*rlm_query_batched([f'child {n}' for n in range(4)]), sep='|')")
 WHERE = code("import os", "print(context)", "FINAL((os.getpid(), llm_query(context)))")
@@ -169,3 +177,111 @@ def test_children_that_were_waiting_for_a_worker_do_not_begin_after_the_end() ->
             "child 0",
             "child 1",
         }  # two workers; the third child was queued, and found no root
+
+
+def priced(script: Script, cost: float) -> Script:
+    """The same replies, each at this price."""
+    usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20, "cost": cost}
+
+    def with_usage(request: ChatRequest) -> Reply:
+        reply = script(request)
+        return replace(reply if isinstance(reply, Reply) else Reply(reply), usage=usage)
+
+    return with_usage
+
+
+def test_single_children_from_threads_each_get_a_share_of_the_budget() -> None:
+    fan_out = code(
+        "from concurrent.futures import ThreadPoolExecutor",
+        "with ThreadPoolExecutor(3) as pool:",
+        "    print(*pool.map(rlm_query, 'abc'), sep='|')",
+    )
+    script = priced(family(fan_out, "FINAL(done)"), 0.001)
+    limits = {"max_budget": 1.0, "max_tokens": 100_000, "max_concurrent_subcalls": 3}
+    with processes() as pool, ScriptedServer(script) as server, asked(server, executor=pool, **limits) as rlm:
+        assert said(rlm.completion("parent")) == "grown up|grown up|grown up\n"
+
+
+def test_what_a_lost_child_may_have_spent_counts() -> None:
+    script = priced(
+        family(code("rlm_query_batched(['a'])"), *["more"] * 20, child=code("import os; os._exit(1)")), 0.006
+    )
+    limits = {"max_budget": 0.02, "max_concurrent_subcalls": 2}
+    with processes() as pool, ScriptedServer(script) as server, asked(server, executor=pool, **limits) as rlm:
+        with pytest.raises(BudgetExceededError):
+            rlm.completion("parent")
+        assert [question(request) for request in server.requests] == ["parent", "a", "parent"]  # $0.018
+
+
+class AtTheEnd(Executor):
+    """Carries children as bytes, presses the stop button, and hands over what they gave only when it is cancelled."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        outcome = pickle.loads(pickle.dumps(fn))(*args, **kwargs)
+
+        class Late(Future[Any]):
+            def cancel(self) -> bool:
+                if not self.done():
+                    self.set_result(outcome)
+                return False
+
+        signal.raise_signal(signal.SIGINT)
+        return Late()
+
+
+def test_what_interrupted_children_recorded_comes_late_and_is_kept() -> None:
+    script = family(code("rlm_query('a')"))
+    with ScriptedServer(script) as server:
+        rlm = asked(server, executor=AtTheEnd())
+        with rlm, pytest.raises(InterruptedRun) as caught:
+            rlm.completion("parent")
+    trace = trace_of(caught.value)
+    assert len(trace.children) == 1
+    assert trace.usage.total_calls == len(server.requests) == 2
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"], indirect=True)
+def test_an_interrupted_child_tells_how_far_it_came(executor: Executor) -> None:
+    child = code("answer['content'] = 'half'", "raise KeyboardInterrupt")
+    script = family(code("print(*rlm_query_batched(['a']))"), "FINAL(done)", child=child)
+    with ScriptedServer(script) as server, asked(server, executor=executor) as rlm:
+        result = rlm.completion("parent")
+    assert said(result) == "Error: The child run was interrupted. Its answer so far: half\n"
+    assert [child.status for child in trace_of(result).children] == ["interrupted"]
+
+
+def shares(**limits: Any) -> tuple[Tree, Shares]:
+    tree = Tree(Limits(**limits), Recorder(Redactor(())))
+    return tree, Shares(tree)
+
+
+def test_who_finds_nothing_left_waits_until_a_share_comes_back() -> None:
+    _, purse = shares(max_budget=1.0, max_tokens=100)
+    assert purse.take("first", 1) == {"max_budget": 1.0, "max_tokens": 100, "max_timeout": None}
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(purse.take, "second", 1)
+        spent = UsageSummary()
+        spent.add("m", Usage(10, 10, cost=0.25))
+        purse.give_back("first", spent)
+        assert second.result(60) == {"max_budget": 0.75, "max_tokens": 80, "max_timeout": None}
+
+
+def test_who_waits_for_a_share_is_let_go_when_the_run_ends() -> None:
+    tree, purse = shares(max_budget=1.0)
+    purse.take("first", 1)
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(purse.take, "second", 1)
+        tree.scope.cancel("interrupted")
+        with pytest.raises(CancellationError):
+            second.result(60)
+
+
+def test_no_child_begins_when_the_budget_or_the_time_is_over() -> None:
+    _, purse = shares(max_budget=1.0)
+    purse.take("lost", 1)
+    purse.give_up("lost", "m")
+    with pytest.raises(BudgetExceededError):
+        purse.take("next", 1)
+    _, purse = shares(max_timeout=1e-9)
+    with pytest.raises(TimeoutExceededError):
+        purse.take("next", 1)

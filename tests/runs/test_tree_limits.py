@@ -140,6 +140,7 @@ def test_the_time_limit_ends_a_run_off_the_main_thread() -> None:
     assert len(caught) == 1
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it may arrive in a callback
 def test_the_stop_button_ends_the_children_too_and_nothing_more_is_sent() -> None:
     def script(request: ChatRequest) -> Reply | str:
         if question(request) == "parent":
@@ -270,3 +271,60 @@ def test_no_more_calls_than_allowed_are_under_way_over_all_levels(width: int) ->
     with ScriptedServer(script) as server, asked(server, max_depth=3, max_concurrent_subcalls=width) as rlm:
         rlm.completion("q")
         assert server.max_in_flight == width
+
+
+def test_replies_that_break_off_count_against_the_budget() -> None:
+    def script(request: ChatRequest) -> Reply:
+        if is_root(request):
+            return priced(
+                family(code("llm_query('whole')", "llm_query_batched(['broken'] * 20)"), "FINAL(done)")(request)
+            )
+        return Reply(**{**vars(priced("leaf")), "cut_after": 0 if request.prompt == "broken" else None})
+
+    with ScriptedServer(script) as server, asked(server, max_budget=0.008) as rlm:
+        with pytest.raises(BudgetExceededError):
+            rlm.completion("parent")
+        assert len([request for request in server.requests if not is_root(request)]) <= 3 * 7  # each is tried 3 times
+
+
+@pytest.mark.parametrize("environment", ["local", "ipython"])
+def test_calls_end_with_the_cell_that_asked(environment: str) -> None:
+    script = family(
+        code("llm_query_batched([str(n) for n in range(200)])"),
+        code("import time", "time.sleep(0.5)"),
+        "FINAL(done)",
+        leaf="leaf",
+    )
+    told: dict[str, Any] = {"environment": environment, "environment_kwargs": {"cell_timeout": 0.4}}
+    with ScriptedServer(lambda request: Reply(script(request), delay=0.1 if not is_root(request) else 0)) as server:  # type: ignore[arg-type]
+        with asked(server, max_concurrent_subcalls=4, **told) as rlm:
+            rlm.completion("parent")
+        last_leaf = max(request.number for request in server.requests if not is_root(request))
+        second_root = [request.number for request in server.requests if is_root(request)][1]
+        assert last_leaf < second_root  # nothing was asked after the cell's end
+
+
+def test_an_asynchronous_run_off_the_main_thread_leaves_its_loop_alone() -> None:
+    ended: list[str] = []
+
+    async def other() -> None:
+        await asyncio.sleep(1.5)
+        ended.append("the other task")
+
+    async def main(rlm: RLM) -> None:
+        task = asyncio.create_task(other())
+        try:
+            await rlm.acompletion("parent")
+        except TimeoutExceededError:
+            ended.append("the run")
+        await task
+
+    def run() -> None:
+        script = family(code("import asyncio", "await asyncio.sleep(600)"))
+        with ScriptedServer(script) as server, asked(server, max_timeout=0.5) as rlm:
+            asyncio.run(main(rlm))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(60)
+    assert ended == ["the run", "the other task"]

@@ -48,6 +48,8 @@ READINGS: dict[str, tuple[Any, str, Any]] = {
     "JSON": (Row, '{"name": "a", "size": 1}', Row(name="a", size=1)),
     "a Python literal": (Row, "{'name': 'a', 'size': 1, 'since': None}", Row(name="a", size=1)),
     "fenced JSON": (Row, 'It is:\n```json\n{"name": "a", "size": 1}\n```\nSo it is.', Row(name="a", size=1)),
+    "fences of other kinds": (Row, '````\n```\n````\n~~~ js\r\n{"name": "a", "size": 1}\r\n~~~', Row(name="a", size=1)),
+    "a fence that none closes": (Row, '~~~\n```json\n{"name": "a", "size": 1}\n```', Row(name="a", size=1)),
     "a date in JSON": (
         Row,
         '{"name": "a", "size": 1, "since": "2024-02-29"}',
@@ -87,6 +89,13 @@ COMPLAINTS: dict[str, tuple[Any, str, str]] = {
     "by a JSON schema": (SCHEMA, '{"size": "b"}', "- size: 'b' is not of type 'integer'"),
     "what a JSON schema wants": (SCHEMA, "{}", "'size' is a required property"),
 }
+
+
+@pytest.mark.parametrize("fence", ["```json\n", "~~~ a\n```` b\n", "```json\n{\n```\n"])
+def test_a_very_long_answer_is_read_line_by_line(fence: str) -> None:
+    """Looking from each fence for its end to the end of the answer, this would take minutes."""
+    answer = f'{fence * 50_000}~~~~\n{{"name": "a", "size": 1}}\n~~~~'
+    assert AnswerFormat(Row).parse(answer) == Row(name="a", size=1)
 
 
 @pytest.mark.parametrize(("response_model", "answer", "said"), COMPLAINTS.values(), ids=COMPLAINTS.keys())

@@ -154,34 +154,6 @@ def test_a_run_that_ends_leaves_nothing_open_and_nothing_comes_after_it() -> Non
     assert recorder.trace.part(dropped).events == []
 
 
-def test_what_is_left_behind_is_ended_from_the_inside_out_and_its_owner_may_go_on() -> None:
-    recorder = Recorder(Redactor(environ={}))
-    root = start_run(recorder)
-    code = start_code(recorder, root)
-    child = start_run(recorder, code)
-    inner = start_code(recorder, child)
-    asked = call(recorder, inner)
-    recorder.abandon(code, "limit")
-    ended = [event.span_id for event in recorder.trace.events if isinstance(event, SpanEnd)]
-    assert ended[:2] == [asked, inner]
-    assert ended[-1] == child
-    assert recorder.trace.spans[child].status == "limit"
-
-    count = len(recorder.trace.events)
-    recorder.end(call(recorder, inner, "p"), SubcallEnd())
-    recorder.end(start_code(recorder, child), CodeEnd())
-    recorder.end(child, RunEnd(answer="too late"))
-    assert len(recorder.trace.events) == count
-
-    recorder.end(code, CodeEnd(), "error")
-    another = start_code(recorder, root)
-    recorder.end(call(recorder, another, "p"), SubcallEnd())
-    recorder.end(root, RunEnd(answer="partial"), "limit")
-    assert recorder.trace.spans[code].status == "error"
-    assert len(recorder.trace.spans[another].children) == 1
-    assert recorder.trace.answer == "partial"
-
-
 def test_children_that_many_threads_leave_behind_leave_nothing_open() -> None:
     recorder = Recorder(Redactor(environ={}))
     root = start_run(recorder)

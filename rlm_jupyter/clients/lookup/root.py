@@ -50,6 +50,7 @@ def find_task(messages: Sequence[Message]) -> int | None:
 def read_task(message: str) -> Task:
     """Read the sections ``## Question``, ``## Context`` and ``## Variables`` of a task's message."""
     question, _, rest = message.removeprefix("## Question\n").rpartition("\n## Context\n")
+    rest = rest.partition("\n## Notes\n")[0]
     context, _, variables = rest.partition("\n## Variables\n")
     name = re.search(r"`(\w+)`", context)
     alone = re.match(r"[^\n]*\b(?:the question itself|no (?:other|separate) (?:material|context))", context.lstrip())

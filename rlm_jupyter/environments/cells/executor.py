@@ -19,6 +19,7 @@ from functools import partial
 from types import CodeType, coroutine
 from typing import Any
 
+from rlm_jupyter.core.interrupts import model_code
 from rlm_jupyter.core.results import CellError
 from rlm_jupyter.core.scope import CELL_FILE_PREFIX
 
@@ -173,7 +174,7 @@ class Executor:
                 yield from self._evaluate(body, step, limit)
                 value = None if shown is None else (yield from self._evaluate(shown, step, limit))
                 if value is not None and not _ends_in_semicolon(source):
-                    with step(), limit:
+                    with step(), limit, model_code():
                         self._sink.result(*self._dialect.format(value))
 
     def _compile(self, node: ast.Module | ast.Expression, filename: str, mode: str) -> CodeType:
@@ -183,7 +184,7 @@ class Executor:
         return compiled
 
     def _evaluate(self, compiled: CodeType, step: Step, limit: TimeLimit) -> Generator[_Awaited, Any, Any]:
-        with step(), limit:
+        with step(), limit, model_code():
             try:
                 value = eval(compiled, self.namespace)  # noqa: S307 - running model code is what this is for
             except StopIteration as raised:
@@ -201,7 +202,7 @@ def _in_steps(awaited: _Awaited) -> Generator[Any, Any, Any]:
     """
     advance: Callable[[], Any] = partial(awaited.coroutine.send, None)
     while True:
-        with awaited.step(), awaited.limit:
+        with awaited.step(), awaited.limit, model_code():
             try:
                 waits_for = advance()
             except StopIteration as stop:

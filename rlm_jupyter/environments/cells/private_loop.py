@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from rlm_jupyter.core.interrupts import model_code
+
 from .time_limit import TimeIsUp, TimeLimit
 from .traceback_text import traceback_text
 
@@ -33,7 +35,7 @@ class PrivateLoop:
         with _no_running_loop():
             task = loop.create_task(coroutine)
             try:
-                with limit:
+                with limit, model_code():
                     return loop.run_until_complete(task)
             except (KeyboardInterrupt, SystemExit, TimeIsUp):
                 task.cancel()  # the loop was broken off, by whichever callback

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any, ClassVar, Protocol
 
 from rlm_jupyter.core.scope import CELL_FILE_PREFIX
+from rlm_jupyter.core.thread_break import take_in
 
 __all__ = ["TimeIsUp", "TimeLimit"]
 
@@ -224,15 +225,14 @@ class _Watchdog:
         self._armed = True
 
     def disarm(self) -> None:
-        while True:
+        while self._armed:
             try:
                 with self._lock:
                     self._armed = False
-                    if self._limit.expired:  # take back what has not arrived by now
-                        _raise_in(ctypes.c_ulong(self._cell_thread), None)
             except TimeIsUp:  # it arrived here
                 continue
-            return
+        if self._limit.expired:
+            take_in(TimeIsUp)
 
     def close(self) -> None:
         self.disarm()

@@ -12,7 +12,7 @@ import rlm_jupyter.core.describe as describe_module
 __all__ = ["RECEIVE", "bootstrap"]
 
 _PACKAGE = "_rlm_jupyter_kernel"
-_MODULES = ("scaffold", "asking", "parent", "tracebacks", "cells")
+_MODULES = ("scaffold", "asking", "parent", "tracebacks", "streams", "cells")
 
 RECEIVE = f"__import__('sys').modules[{_PACKAGE!r}].cells_of_host.receive()"
 """What the kernel runs to take the names that come with the message."""

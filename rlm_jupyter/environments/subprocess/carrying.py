@@ -7,10 +7,15 @@ from typing import Any
 
 from rlm_jupyter.core.errors import ConfigurationError
 
-__all__ = ["carried"]
+__all__ = ["carried", "is_plain"]
 
 _PROTOCOL = 5
 _PLAIN = (str, bytes, int, float, bool, type(None))
+
+
+def is_plain(value: Any) -> bool:
+    """Return whether the value is of a builtin type that is always carried and never changes."""
+    return type(value) in _PLAIN
 
 
 def carried(name: str, value: Any) -> bytes:
@@ -18,7 +23,7 @@ def carried(name: str, value: Any) -> bytes:
 
     Raises ``ConfigurationError`` when the value cannot be pickled.
     """
-    if type(value) in _PLAIN:
+    if is_plain(value):
         return pickle.dumps(value, _PROTOCOL)
     import cloudpickle
 

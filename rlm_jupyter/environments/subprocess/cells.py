@@ -106,6 +106,8 @@ class Cells:
         self._questions.let_ask(request.id, queries, contextvars.copy_context())
         self._kernel.run(request)
         ending = await_end(self._kernel, request, self._cell_timeout, stop)
+        if ending.pressed or ending.dead is not None:
+            self._questions.end(request.id)
         result = self._result(request, ending, notes, time.perf_counter() - began, calls)
         if ending.interrupt is not None:
             raise CellInterrupted(result) from ending.interrupt
@@ -115,7 +117,10 @@ class Cells:
         self, request: Request, ending: Ending, notes: list[str], seconds: float, calls: list[RLMChatCompletion]
     ) -> REPLResult:
         if request.report is not None:
-            self.report = Report.read(request.report)
+            try:
+                self.report = Report.read(request.report)
+            except ValueError:
+                self.report = Report.unreadable(self.report.so_far)
         elif ending.dead is not None:
             self.report = Report(so_far=self.report.so_far)
         outcome = Outcome(request, ending, self.report, self._cell_timeout)

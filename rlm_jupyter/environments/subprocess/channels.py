@@ -11,6 +11,7 @@ import zmq
 from jupyter_client.session import Session
 
 from .failures import DeadKernelError
+from .incoming import Incoming, received
 from .request import Request
 
 __all__ = ["Answerer", "Channels", "Listener"]
@@ -110,27 +111,20 @@ class Channels:
             if not ready:
                 return
             for name in ready:
-                message = self._message(name)
+                message = received(self._session, self._sockets[name])
                 if message is not None:
                     self._take(name, message)
         self._loop.call_soon(self._receive)
 
-    def _message(self, channel: str) -> Message | None:
-        try:
-            _, message = self._session.recv(self._sockets[channel])
-        except ValueError:  # unsigned, or no message at all: whoever sent it is not the kernel
-            return None
-        return message
-
-    def _take(self, channel: str, message: Message) -> None:
-        kind, content = message["header"]["msg_type"], message["content"]
-        request = self._requests.get(message["parent_header"].get("msg_id", ""))
+    def _take(self, channel: str, message: Incoming) -> None:
+        kind, content = message.kind, message.content
+        request = self._requests.get(message.parent)
         if channel == "iopub" and kind == "rlm_query":
-            self._listener.asked(content, bytes(message["buffers"][0]), self.answer)
+            self._listener.asked(content, message.text, self.answer)
         elif channel == "iopub" and kind == "rlm_report":
-            reported = self._requests.get(content.get("cell", ""))
+            reported = self._requests.get(content["cell"])
             if reported is not None:
-                reported.report = bytes(message["buffers"][0])
+                reported.report = message.text
         elif channel == "iopub" and kind != "status":
             self._listener.output(kind, content)
         elif request is not None:

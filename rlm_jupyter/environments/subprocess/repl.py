@@ -22,7 +22,7 @@ from rlm_jupyter.environments.ipython import IPythonREPL
 from rlm_jupyter.environments.tools import tool_values
 from rlm_jupyter.environments.versions import Versions
 
-from .carrying import carried
+from .carrying import carried, is_plain
 from .cells import Cells
 from .kernel import Kernel
 from .listening import Listening
@@ -134,10 +134,10 @@ class SubprocessREPL(IPythonREPL):
 
     def add_context(self, context_payload: Any, context_index: int | None = None) -> int:
         """Add a context and return its number; raises ``ConfigurationError`` when it cannot be pickled."""
-        packed = carried("context", context_payload)
-        index = self._versions.add_context(context_payload, context_index)
-        self._cells.layout.keep(f"context_{index}", context_payload, packed)
-        return index
+        if not is_plain(context_payload):
+            carried("context", context_payload)  # to say so now; it is carried with the next cell, as it is then
+        self._cells.layout.doubt()
+        return self._versions.add_context(context_payload, context_index)
 
     def get_context_count(self) -> int:
         """Return how many contexts there are."""
@@ -191,6 +191,7 @@ class SubprocessREPL(IPythonREPL):
                 raise RuntimeError(msg)
             self._cells.report = Report(variables=self._cells.report.variables)
             self._cells.answer = {"content": "", "ready": False}
+            self._cells.layout.doubt()  # the user may have changed a context since the last question
             self._cells.make_ready(self._names(), self._handler)
             self._queries = queries
         try:
@@ -245,6 +246,7 @@ class SubprocessREPL(IPythonREPL):
         with self._turn():
             if self._queries is not None:
                 return self._cells.run(Request(code), self._names(), self._queries, [], stop)
+            self._cells.layout.doubt()
             with self._handler.crediting() as calls:
                 return self._cells.run(Request(code, by_hand=True), self._names(), self._handler, calls, stop)
 

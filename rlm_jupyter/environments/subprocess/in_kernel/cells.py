@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 from .asking import Asking, carry_cell_into_threads, current_cell, send
 from .parent import end_with
 from .scaffold import Answer, Overlay, ScaffoldError, scaffold_names
+from .streams import Bounded
 from .tracebacks import cell_name, traceback_text
 
 __all__ = ["Cells", "begin"]
@@ -32,6 +34,9 @@ class Cells:
         self._kernel = shell.kernel
         self._describe = describe
         self._host_version = host_version
+        self._process = os.getpid()
+        self._streams = (sys.stdout, sys.stderr)
+        self._bounded: list[Bounded] = []
         self._answer = Answer(shell.user_ns)
         self._overlay = Overlay(shell.user_ns)
         queries = ("llm_query", "llm_query_batched", "rlm_query", "rlm_query_batched")
@@ -71,12 +76,19 @@ class Cells:
         self._answer.entry.update(told)
 
     def _begin(self, info: object = None) -> None:
+        if not self._bounded:  # a cell may run another within it
+            self._bounded = [Bounded(stream) for stream in self._streams]
         request = self._kernel.get_parent("shell")
         current_cell.set(request["header"]["msg_id"])
         if request["metadata"].get("rlm_by_hand"):
             self._answer.reopen()  # what this cell answers is in its own result
 
     def _end(self, result: Any = None) -> None:
+        bounded, self._bounded = self._bounded, []
+        for each in bounded:
+            each.end()
+        if os.getpid() != self._process:  # a fork that came to the end of the cell would be a second kernel
+            self._end_fork(result)
         error = None if result is None else result.error_before_exec or result.error_in_exec
         notes = self._mend()
         report = {
@@ -88,6 +100,11 @@ class Cells:
         }
         cell = self._kernel.get_parent("shell")["header"]["msg_id"]
         send(self._kernel, "rlm_report", {"cell": cell}, json.dumps(report).encode("ascii"))
+
+    def _end_fork(self, result: Any) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0 if result is None or result.success else 1)
 
     def _told(self, error: BaseException) -> dict[str, str]:
         try:
