@@ -28,6 +28,7 @@ __all__ = [
     "IterationStart",
     "ModelCallEnd",
     "ModelCallStart",
+    "Review",
     "RunEnd",
     "RunStart",
     "SpanEnd",
@@ -45,6 +46,8 @@ ROOT_SPAN = "s1"
 """The id of the span that is the run itself: the first one."""
 
 Status: TypeAlias = Literal["ok", "error", "interrupted", "limit"]
+
+Review: TypeAlias = Literal["approved", "edited", "rejected"]
 
 
 class _Record(BaseModel):
@@ -87,7 +90,10 @@ class ContextRecord(_Record):
 
 
 class RunStart(_Record):
-    """A recursive completion begins; ``batch`` and ``index`` (from 0) are set for a child that is a slot of a batch."""
+    """A recursive completion begins; ``batch`` and ``index`` (from 0) are set for a child that is a slot of a batch.
+
+    ``settings`` are the notebook's own (``%config RLMMagics``) that a session is taken up again with.
+    """
 
     kind: Literal["run"] = "run"
     question: str
@@ -101,6 +107,7 @@ class RunStart(_Record):
     contexts: list[ContextRecord] = Field(default_factory=list)
     session_id: str | None = None
     turn: int | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
     notebook: str | None = None
     cell_id: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)
@@ -177,11 +184,17 @@ class ModelCallEnd(_ReplyEnd):
 
 
 class CodeStart(_Record):
-    """A code block begins to run; ``index`` counts the blocks of a reply from 1."""
+    """A code block begins to run; ``index`` counts the blocks of a reply from 1.
+
+    ``review`` is what the user said to it where he was asked first; ``proposed`` is the model's code where the user
+    put other code in its place. A block that was rejected is not run.
+    """
 
     kind: Literal["code"] = "code"
     code: str
     index: int
+    review: Review | None = None
+    proposed: str | None = None
 
 
 class CodeEnd(_Record):

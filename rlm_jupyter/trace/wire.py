@@ -1,0 +1,237 @@
+"""What the kernel and the Jupyter server say to each other: comm messages, told apart by ``type``.
+
+The kernel publishes on iopub (comm target ``rlm_jupyter``) and holds no token; the server answers through the kernel's
+own channels. Each side validates what the other says. ``data`` of a comm message is one of these models as JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from .schema import Review
+
+__all__ = [
+    "MESSAGE_LIMIT",
+    "PROTOCOL_VERSION",
+    "TARGET",
+    "TOPIC",
+    "AskSession",
+    "AskSessions",
+    "Control",
+    "Decision",
+    "Events",
+    "FromKernel",
+    "Hello",
+    "Missing",
+    "Notebook",
+    "ProposedCode",
+    "Reviewer",
+    "SessionRecord",
+    "SessionSummary",
+    "Steered",
+    "Stored",
+    "TellSession",
+    "TellSessions",
+    "ToKernel",
+    "TurnRecord",
+    "Welcome",
+    "from_kernel",
+    "to_kernel",
+]
+
+PROTOCOL_VERSION = 1
+
+TARGET = "rlm_jupyter"
+"""The comm target."""
+
+TOPIC = b"comm-rlm_jupyter-"
+"""How the iopub topics of our messages begin: a comm's topic is ``comm-`` and its id, and ours begins like this."""
+
+MESSAGE_LIMIT = 32_000_000
+"""Bytes of a message; the server reads no larger one, and the kernel sends none."""
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class Hello(_Message):
+    """The kernel loaded the extension; it is the data of ``comm_open``.
+
+    ``reach`` is how it can be reached while a cell runs: on a subshell, on the control channel, or not at all
+    (``shell``: messages wait for the end of the cell). ``load_id`` is new with each load.
+    """
+
+    type: Literal["hello"] = "hello"
+    protocol: int = PROTOCOL_VERSION
+    load_id: str
+    version: str
+    reach: Literal["subshell", "control", "shell"]
+
+
+class Events(_Message):
+    """Trace events, of one run or of several, in the order in which they happened; each is validated by itself."""
+
+    type: Literal["events"] = "events"
+    events: list[dict[str, Any]]
+
+
+class ProposedCode(_Message):
+    """A code block that waits for the user's decision; ``review_id`` names this decision."""
+
+    review_id: str
+    code: str
+    iteration: int
+    index: int
+
+
+class Steered(_Message):
+    """How a run that is under way has been steered; said whenever it changes."""
+
+    type: Literal["steered"] = "steered"
+    run_id: str
+    paused: bool = False
+    stopping: bool = False
+    notes: int = 0
+    review: ProposedCode | None = None
+
+
+class AskSessions(_Message):
+    """Which sessions does this notebook have? Answered with ``TellSessions``."""
+
+    type: Literal["ask_sessions"] = "ask_sessions"
+    request_id: str
+
+
+class AskSession(_Message):
+    """What was said in the session whose id begins so, or in the last one (None)? Answered with ``TellSession``."""
+
+    type: Literal["ask_session"] = "ask_session"
+    request_id: str
+    session_id: str | None = None
+
+
+FromKernel: TypeAlias = Annotated[Hello | Events | Steered | AskSessions | AskSession, Field(discriminator="type")]
+
+
+class SessionSummary(_Message):
+    """A session of a notebook; times are seconds since the epoch."""
+
+    session_id: str
+    first_question: str
+    turns: int
+    runs: int
+    begun: float
+    updated: float
+
+
+class TurnRecord(_Message):
+    """A question that was answered, and the answer."""
+
+    run_id: str
+    question: str
+    answer: str
+
+
+class SessionRecord(_Message):
+    """A session with its turns, the first one first, and the settings of its last run."""
+
+    session_id: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+    turns: list[TurnRecord] = Field(default_factory=list)
+
+
+class Welcome(_Message):
+    """The server heard the kernel.
+
+    ``notebook`` is the notebook's path as the contents manager has it; ``writes`` says whether the server writes the
+    trace notebook, so that the kernel need not; ``last`` is this notebook's last session.
+    """
+
+    type: Literal["welcome"] = "welcome"
+    load_id: str
+    notebook: str | None = None
+    writes: bool = False
+    last: SessionRecord | None = None
+    begun: float | None = None
+
+
+class Notebook(_Message):
+    """The notebook has another path now; None: there is none any more."""
+
+    type: Literal["notebook"] = "notebook"
+    path: str | None
+
+
+class Stored(_Message):
+    """The run has ended, and all its ``events`` are in the store."""
+
+    type: Literal["stored"] = "stored"
+    run_id: str
+    events: int
+
+
+class Missing(_Message):
+    """Events of a run that never came: ranges of numbers, both ends included. The kernel sends them again."""
+
+    type: Literal["missing"] = "missing"
+    run_id: str
+    ranges: list[tuple[int, int]]
+
+
+class TellSessions(_Message):
+    """The notebook's sessions, the last one first."""
+
+    type: Literal["tell_sessions"] = "tell_sessions"
+    request_id: str
+    sessions: list[SessionSummary]
+
+
+class TellSession(_Message):
+    """The session that was asked for; None when the notebook has none whose id begins so, or more than one."""
+
+    type: Literal["tell_session"] = "tell_session"
+    request_id: str
+    session: SessionRecord | None = None
+    found: int = 0
+
+
+class Decision(_Message):
+    """What the user decided about a proposed block; ``code`` is what runs when it was edited, ``reason`` is told."""
+
+    review_id: str
+    decision: Review
+    code: str | None = None
+    reason: str | None = None
+
+
+class Control(_Message):
+    """Steer a run: end it after this iteration, halt it there and let it go on, tell its model something, decide."""
+
+    type: Literal["control"] = "control"
+    run_id: str
+    action: Literal["stop", "pause", "resume", "note", "decide"]
+    note: str | None = None
+    decision: Decision | None = None
+
+
+class Reviewer(_Message):
+    """Whether somebody decides about code blocks through the server; if not, the user is asked in the cell."""
+
+    type: Literal["reviewer"] = "reviewer"
+    present: bool
+
+
+ToKernel: TypeAlias = Annotated[
+    Welcome | Notebook | Stored | Missing | TellSessions | TellSession | Control | Reviewer,
+    Field(discriminator="type"),
+]
+
+from_kernel: TypeAdapter[Hello | Events | Steered | AskSessions | AskSession] = TypeAdapter(
+    FromKernel, config=ConfigDict(defer_build=True)
+)
+to_kernel: TypeAdapter[Welcome | Notebook | Stored | Missing | TellSessions | TellSession | Control | Reviewer] = (
+    TypeAdapter(ToKernel, config=ConfigDict(defer_build=True))
+)
