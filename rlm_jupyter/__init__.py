@@ -130,3 +130,10 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     from .magics import unload
 
     unload(shell)
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    """Tell a Jupyter server what to load."""
+    from .server.extension import RLMExtension
+
+    return [{"module": "rlm_jupyter", "app": RLMExtension}]

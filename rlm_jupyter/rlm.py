@@ -16,6 +16,7 @@ from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.limits import Limits
 from rlm_jupyter.core.protocols import Environment, Message
 from rlm_jupyter.core.results import RLMChatCompletion
+from rlm_jupyter.core.steering import Reviewer, Steering
 from rlm_jupyter.environments.choice import check_environment, get_environment
 from rlm_jupyter.trace.recorder import Recorder
 from rlm_jupyter.trace.redaction import Redactor, secrets_in
@@ -196,6 +197,8 @@ class RLM:
         self.verbose = verbose
         self.listeners: list[Callable[[Event], None]] = []
         self.on_text: Callable[[str], None] | None = None
+        self.reviewer: Reviewer | None = None
+        """Asked before each code block of a run and of its children, which ask in threads of their own."""
 
     @property
     def persistent(self) -> bool:
@@ -268,7 +271,7 @@ class RLM:
             compaction=compacted,
         )
         derived._keeper = False  # noqa: SLF001
-        derived.listeners, derived.on_text = [], None
+        derived.listeners, derived.on_text, derived.reviewer = [], None, None
         return derived
 
     def start_session(self) -> RLMSession:
@@ -345,7 +348,8 @@ class RLM:
     ) -> Iterator[Preparation]:
         answer_format = AnswerFormat(response_model) if response_model is not None else None
         question = Question(prompt, root_prompt, earlier, names or {}, origin or Origin(), answer_format)
-        tree = Tree(self._setup.limits, Recorder(self.redactor, self._sinks()))
+        steering = Steering(self.reviewer)
+        tree = Tree(self._setup.limits, Recorder(self.redactor, self._sinks()), steering=steering)
         with self._environment() as environment:
             yield Preparation(tree, tree.scope, self._setup, environment, question, self.on_text)
 

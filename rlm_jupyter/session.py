@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from rlm_jupyter.core.observation import head_and_tail
 from rlm_jupyter.core.prompts import QUESTION_LIMIT
 from rlm_jupyter.core.protocols import Message
 from rlm_jupyter.core.results import RLMChatCompletion
+from rlm_jupyter.core.usage import UsageSummary
 
 from .runs.preparation import Question
 from .runs.settings import Origin
@@ -25,7 +27,7 @@ ANSWER_LIMIT = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One question and its answer. ``context`` is what the question was about."""
+    """One question and its answer. ``context`` is what the question was about: None in a turn that was taken up."""
 
     question: str
     context: Any
@@ -43,6 +45,23 @@ class RLMSession:
         self.rlm = rlm
         self.session_id = session_id if session_id is not None else uuid.uuid4().hex
         self._turns: list[Turn] = []
+        self._number = 0
+
+    @classmethod
+    def taken_up(
+        cls, rlm: RLM, session_id: str, turns: Iterable[tuple[str, str]], number: int | None = None
+    ) -> RLMSession:
+        """Return a session that goes on after these questions and answers; ``number`` is that of its next turn.
+
+        What the earlier questions were about is not known any more: their contexts read None.
+        """
+        session = cls(rlm, session_id)
+        for question, answer in turns:
+            said = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+            completion = RLMChatCompletion("", question, answer, UsageSummary(), 0.0, messages=said)
+            session._turns.append(Turn(question, None, completion))
+        session._number = number if number is not None else len(session._turns)
+        return session
 
     @property
     def history(self) -> tuple[Turn, ...]:
@@ -93,11 +112,12 @@ class RLMSession:
         return {
             "earlier": earlier,
             "names": {**names, "context_history": contexts, "session_history": histories},
-            "origin": replace(origin or Origin(), session_id=self.session_id, turn=len(self._turns)),
+            "origin": replace(origin or Origin(), session_id=self.session_id, turn=self._number),
         }
 
     def _kept(self, prompt: Any, root_prompt: str | None, completion: RLMChatCompletion) -> RLMChatCompletion:
         question = head_and_tail(Question(prompt, root_prompt).text, QUESTION_LIMIT)
         completion.earlier_traces = tuple(turn.completion.trace for turn in self._turns if turn.completion.trace)
         self._turns.append(Turn(question, prompt, completion))
+        self._number += 1
         return completion

@@ -67,7 +67,7 @@ class LiveKernel:
 
     def __init__(self, env: Mapping[str, str] | None = None, cwd: str | None = None, *, extension: bool = True) -> None:
         self.manager = KernelManager(kernel_name="python3")
-        self._env = {**_clean_environment(), **(env or {})}
+        self._env = {**clean_environment(), **(env or {})}
         self._cwd = cwd
         self._extension = extension
         self.client: BlockingKernelClient
@@ -143,7 +143,7 @@ class LiveKernel:
         self.manager.interrupt_kernel()
 
 
-def _clean_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """Return this process's environment without what would choose a model or a notebook."""
     chosen = ("OPENAI_", "RLM_JUPYTER_", "JPY_SESSION_NAME")
     return {name: value for name, value in os.environ.items() if not name.startswith(chosen)}

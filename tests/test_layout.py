@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sysconfig
 import tarfile
+import venv
 import zipfile
 from email.message import Message
 from email.parser import HeaderParser
@@ -54,7 +58,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) ->
         if path.is_file() and "__pycache__" not in path.parts
     }
     installed = {path for path in wheel.namelist() if ".dist-info/" not in path}
-    assert installed == package
+    enabling = f"rlm_jupyter-{version('rlm-jupyter')}.data/data/etc/jupyter/jupyter_server_config.d/rlm_jupyter.json"
+    assert installed == {*package, enabling}
     assert {"rlm_jupyter/__init__.py", "rlm_jupyter/py.typed"} <= installed
 
 
@@ -69,6 +74,25 @@ def test_the_wheel_names_its_clients_and_environments(wheel: zipfile.ZipFile) ->
     assert "[rlm_jupyter.environments]" in entry_points
     modules = re.findall(r"= ([\w.]+):\w+", entry_points)
     assert {module.replace(".", "/") + ".py" for module in modules} <= set(wheel.namelist())
+
+
+def test_a_server_finds_the_extension_of_the_installed_wheel(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", symlinks=True, with_pip=False)
+    (packages,) = (tmp_path / "venv").rglob("site-packages")
+    wheel.extractall(packages)
+    (parts,) = packages.glob("*.data/data")
+    shutil.copytree(parts, tmp_path / "venv", dirs_exist_ok=True)
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    said = subprocess.run(
+        [tmp_path / "venv/bin/python", "-m", "jupyter_server", "extension", "list"],
+        env={"HOME": str(tmp_path), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = re.sub(r"\x1b\[[0-9;]*m", "", said.stdout + said.stderr)
+    assert str(tmp_path / "venv/etc/jupyter") in told
+    assert re.search(rf"rlm_jupyter {re.escape(version('rlm-jupyter'))}.*OK", told), told
 
 
 def test_the_wheel_carries_the_license(wheel: zipfile.ZipFile) -> None:

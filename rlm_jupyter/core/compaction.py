@@ -103,11 +103,12 @@ class Conversation:
         A conversation that would become too long by it is compacted.
         """
         # One message and not two: some servers' chat templates refuse two of the same role in a row.
-        if self._compaction is None or self._tokens + _estimated(text) < self._compaction.threshold:
+        compaction = self._compaction
+        if compaction is None or self._tokens + _estimated(text) + _estimated(request) < compaction.threshold:
             self.messages.append(_user(text, request))
             return
         # By the end of the conversation there is little room left, and a summary needs some of it.
-        room = _BYTES_PER_TOKEN * (self._compaction.window - self._tokens) // 2
+        room = _BYTES_PER_TOKEN * (compaction.window - self._tokens) // 2
         asking = [*self._sent(), _user(head_and_tail(text, max(room, _LEAST)), COMPACTION_REQUEST)]
         self.messages.append(_user(text, COMPACTION_REQUEST))
         yield KeepHistory(self.messages)

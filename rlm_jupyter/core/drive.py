@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeVar
 
-from .effects import Effect
-
 __all__ = ["adrive", "drive"]
 
+E = TypeVar("E")
 T = TypeVar("T")
 
 
-def drive(loop: Generator[Effect, Any, T], perform: Callable[[Effect], Any]) -> T:
+def drive(loop: Generator[E, Any, T], perform: Callable[[E], Any]) -> T:
     """Run the loop to its end and return what it returns. An exception in ``perform`` ends it."""
     outcome: Any = None
     try:
@@ -25,7 +24,7 @@ def drive(loop: Generator[Effect, Any, T], perform: Callable[[Effect], Any]) -> 
         loop.close()
 
 
-async def adrive(loop: Generator[Effect, Any, T], perform: Callable[[Effect], Awaitable[Any]]) -> T:
+async def adrive(loop: Generator[E, Any, T], perform: Callable[[E], Awaitable[Any]]) -> T:
     """Run the loop to its end, awaiting what it asks for."""
     outcome: Any = None
     try:

@@ -45,7 +45,10 @@ class CallModel:
 
 @dataclass(frozen=True, slots=True)
 class RunCode:
-    """Run this block; answered with a ``REPLResult``. ``index`` counts the blocks of a reply from 1."""
+    """Run this block; answered with a ``REPLResult``. ``index`` counts the blocks of a reply from 1.
+
+    The user may have had other code run in its place, or none: the notes of the result say so.
+    """
 
     code: str
     index: int
@@ -53,11 +56,16 @@ class RunCode:
 
 @dataclass(frozen=True, slots=True)
 class EndIteration:
-    """The iteration is over; ``answer`` is set when it ended the run, ``rejected`` says what was wrong with one."""
+    """The iteration is over; ``answer`` is set when it ended the run, ``rejected`` says what was wrong with one.
+
+    Answered with what the user has to say to the model by then: a list of texts, or None. After the ``last`` one the
+    model is told nothing more, also when there is no answer.
+    """
 
     number: int
     answer: str | None = None
     rejected: str | None = None
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ class ScaffoldError(RLMError):
 
 
 class InterruptedRun(KeyboardInterrupt):
-    """The user interrupted the run (Ctrl-C, or the notebook's stop button).
+    """The user interrupted the run (Ctrl-C, or the notebook's stop button), or had it end after an iteration.
 
     Not an ``RLMError``: like any ``KeyboardInterrupt`` it is to pass through an ``except Exception``. It carries
     ``partial_answer`` and ``trace`` as those do.

@@ -6,7 +6,7 @@ Source of the method: Recursive Language Models, arXiv 2512.24601.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -14,7 +14,7 @@ from .compaction import Compaction, Conversation
 from .effects import BeginIteration, Effect, EndIteration, ReadAnswer, ReopenAnswer, RunCode
 from .errors import AnswerFormatError
 from .observation import OBSERVATION_LIMIT, observe
-from .prompts import REMINDER, closing_request, rejection
+from .prompts import REMINDER, closing_request, rejection, user_note
 from .protocols import Message
 from .reply import TextAnswer, read_reply
 from .results import REPLResult
@@ -53,15 +53,15 @@ def completion_loop(
     for number in range(1, max_iterations + 1):
         yield BeginIteration(number)
         step = yield from _iterate(conversation, accept, observation_limit)
-        yield EndIteration(number, step.answer, step.rejected)
+        notes = yield EndIteration(number, step.answer, step.rejected)
         if step.answer is not None:
             return step.answer
         last = closing_request(max_iterations, typed=accept is not None) if number == max_iterations else ""
-        yield from conversation.tell(step.told, last)
-    answer, complaint = yield from _close(conversation, accept, max_iterations + 1)
+        yield from conversation.tell(step.told, _with_notes(notes, last))
+    answer, complaint, notes = yield from _close(conversation, accept, max_iterations + 1)
     if complaint is not None:
-        yield from conversation.tell(rejection(complaint, plain=True))
-        answer, complaint = yield from _close(conversation, accept, max_iterations + 2)
+        yield from conversation.tell(rejection(complaint, plain=True), _with_notes(notes))
+        answer, complaint, _ = yield from _close(conversation, accept, max_iterations + 2, last=True)
     if complaint is not None:
         raise _wrong_format(answer, complaint)
     return answer
@@ -93,7 +93,7 @@ def _iterate(conversation: Conversation, accept: Accept | None, limit: int) -> G
             if index < len(blocks):
                 seen.append(f"What stands after block {index} was not run, because that block answered.")
             return (yield from _judged(result.final_answer, accept, *seen))
-        if result.error is not None:
+        if result.error is not None or result.rejected:
             break
     return _Step(told=observe(results, len(blocks), limit))
 
@@ -107,10 +107,18 @@ def _judged(answer: str, accept: Accept | None, *seen: str) -> Generator[Effect,
     return _Step(None, "\n\n".join([*seen, rejection(complaint)]), complaint)
 
 
+def _with_notes(notes: Sequence[str] | None, request: str = "") -> str:
+    """Return what must not drown in a summary: what the user has to say, and then what is asked of the model."""
+    return "\n\n".join([*map(user_note, notes or ()), *([request] if request else [])])
+
+
 def _close(
-    conversation: Conversation, accept: Accept | None, number: int
-) -> Generator[Effect, Any, tuple[str, str | None]]:
-    """Return the answer that was asked for in the user role, which every provider accepts last, and what is wrong."""
+    conversation: Conversation, accept: Accept | None, number: int, *, last: bool = False
+) -> Generator[Effect, Any, tuple[str, str | None, Sequence[str] | None]]:
+    """Return the answer that was asked for in the user role, which every provider accepts last, and what is wrong.
+
+    The third is what the user had to say meanwhile.
+    """
     yield BeginIteration(number, closing=True)
     reply = yield from conversation.ask()
     read = read_reply(reply)
@@ -124,8 +132,8 @@ def _close(
     elif answer is not None:
         text = answer.text
     complaint = accept(text) if accept is not None else None
-    yield EndIteration(number, text if complaint is None else None, complaint)
-    return text, complaint
+    notes = yield EndIteration(number, text if complaint is None else None, complaint, last)
+    return text, complaint, notes
 
 
 def _as_code(answer: TextAnswer) -> str:

@@ -25,7 +25,8 @@ def observe(results: Sequence[REPLResult], blocks: int, limit: int = OBSERVATION
     if len(results) < blocks:
         first = len(results) + 1
         which = f"Block {first} was" if first == blocks else f"Blocks {first} to {blocks} were"
-        parts.append(f"{which} not run, because block {len(results)} failed.")
+        why = "was rejected" if results[-1].rejected else "failed"
+        parts.append(f"{which} not run, because block {len(results)} {why}.")
     return "\n\n".join(parts)
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "plain_format",
     "rejection",
     "system_prompt",
+    "user_note",
 ]
 
 QUESTION_LIMIT = 8_000
@@ -194,6 +195,11 @@ def rejection(complaint: str, *, plain: bool = False) -> str:
     """Return the message that tells what is wrong with an answer; ``plain`` for a model without a REPL."""
     how = "Reply with the whole of it again" if plain else "Mend it and answer again; your variables are as they were"
     return f"Your answer was not accepted. {complaint}\n\n{how}."
+
+
+def user_note(text: str) -> str:
+    """Return what the model is told of what the user has to say while the run is under way."""
+    return f"The user says: {text}"
 
 
 def closing_request(iterations: int, *, typed: bool = False) -> str:

@@ -62,7 +62,8 @@ class REPLResult:
     ``stdout`` and ``stderr`` are text, the traceback of an exception standing at the end of ``stderr``; ``locals`` is a
     live view of the namespace; ``execution_time`` is in seconds; ``rlm_calls`` are the model calls that the block made;
     ``final_answer`` is set once the block answered. ``outputs`` are the same outputs in nbformat's shape and order, and
-    ``notes`` are remarks of the environment to the model.
+    ``notes`` are remarks to the model, of the environment or of the user. A block that the user ``rejected`` was not
+    run.
     """
 
     stdout: str
@@ -74,6 +75,7 @@ class REPLResult:
     outputs: list[dict[str, Any]] = field(default_factory=list)
     error: CellError | None = None
     notes: list[str] = field(default_factory=list)
+    rejected: bool = False
 
     def __repr__(self) -> str:
         """Show sizes and names, never the namespace's values."""

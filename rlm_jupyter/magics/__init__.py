@@ -21,11 +21,15 @@ def load(shell: InteractiveShell) -> None:
 
     from .question_mark import QuestionMark
     from .rlm_magics import RLMMagics
+    from .server_link import ServerLink
 
     if RLMMagics.of(shell) is None:
         magics = _made(shell)
         shell.register_magics(magics)
         observers.append(magics.record)
+        magics.link = ServerLink.of(shell, lambda: magics.journal, magics.own_sessions)
+        if magics.link is not None:
+            observers.append(magics.link.observe)
         QuestionMark.install(shell)
 
 
@@ -53,6 +57,8 @@ def unload(shell: InteractiveShell) -> None:
     if magics is None:
         return
     observers.remove(magics.record)
+    if magics.link is not None:
+        observers.remove(magics.link.observe)
     magics.close()
     QuestionMark.remove(shell)
     shell.configurables.remove(cast(Any, magics))

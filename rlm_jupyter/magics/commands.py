@@ -13,11 +13,7 @@ from typing import TYPE_CHECKING
 from IPython.core.error import UsageError
 from IPython.display import display
 
-from rlm_jupyter.core.observation import head_and_tail
-
 if TYPE_CHECKING:
-    from rlm_jupyter.session import RLMSession
-
     from .rlm_magics import RLMMagics
 
 __all__ = ["COMMANDS", "Command", "find_command"]
@@ -72,27 +68,44 @@ def _cell(text: str) -> str:
     return escaped.replace("\n", "<br>")
 
 
-def _questions(session: RLMSession) -> str:
-    count = len(session.history)
-    return f"{count} question{'' if count == 1 else 's'}"
-
-
 def _status(magics: RLMMagics, _: str) -> None:
+    from .sessions import earlier_session, questions
+
     ask, notice = magics.choose()
     repl = ask.repl
     session = magics.conversations.current
-    notebook = magics.find_notebook()
     rows = [
         ("model", dict(ask.backend_kwargs).get("model_name", ask.backend)),
         ("backend", ask.backend),
         ("environment", f"{repl.environment}, sync {repl.sync}" if repl.environment == "jupyter" else repl.environment),
-        ("session", f"{_questions(session)} so far" if session is not None else "none yet"),
-        ("notebook", str(notebook) if notebook is not None else "not known: set %config RLMMagics.notebook"),
-        ("traces", _traces_text(magics)),
+        ("session", f"{questions(len(session.history))} so far" if session is not None else "none yet"),
     ]
+    if (earlier := earlier_session(magics)) is not None:
+        rows.append(("earlier session", earlier))
+    rows += [*_notebook_rows(magics), ("traces", _traces_text(magics))]
     if notice:
         rows.append(("note", notice))
     _show("rlm-jupyter", rows)
+
+
+def _notebook_rows(magics: RLMMagics) -> list[tuple[str, str]]:
+    """Return which notebook this is, and who keeps its session."""
+    path = magics.find_notebook()
+    link = magics.link
+    if link is None or link.welcome is None:
+        return [("notebook", str(path) if path is not None else "not known: set %config RLMMagics.notebook")]
+    keeps = "keeps this notebook's sessions" + (" and writes its traces" if link.writes else "")
+    return [
+        ("notebook", link.notebook or (str(path) if path is not None else "none that the server knows of")),
+        ("server", f"{keeps}{_not_stored_text(magics)}"),
+    ]
+
+
+def _not_stored_text(magics: RLMMagics) -> str:
+    missing = len(magics.journal.not_stored())
+    if not missing:
+        return ""
+    return f"; it has not said yet that it has {'the last run' if missing == 1 else f'{missing} of the runs'}"
 
 
 def _traces_text(magics: RLMMagics) -> str:
@@ -111,14 +124,16 @@ def _config(magics: RLMMagics, _: str) -> None:
 
 
 def _sessions(magics: RLMMagics, _: str) -> None:
-    conversations = magics.conversations
-    rows = []
-    for session in conversations.sessions:
-        first = session.rlm.redactor.redact(session.history[0].question) if session.history else "(no answer yet)"
-        first = head_and_tail(" ".join(first.split()), 90)
-        mark = " (current)" if session is conversations.current else ""
-        rows.append((f"{session.session_id[:8]}{mark}", f"{_questions(session)}: {first}"))
-    _show("Sessions of this kernel", rows or [("none", "ask something: %rlm question")])
+    from .sessions import session_rows
+
+    whose = "notebook" if magics.link is not None and magics.link.welcome is not None else "kernel"
+    _show(f"Sessions of this {whose}", session_rows(magics) or [("none", "ask something: %rlm question")])
+
+
+def _resume(magics: RLMMagics, argument: str) -> None:
+    from .sessions import resume
+
+    _show("Resumed", resume(magics, argument))
 
 
 def _new(magics: RLMMagics, _: str) -> None:
@@ -193,7 +208,10 @@ def _help(_magics: RLMMagics, _: str) -> None:
 COMMANDS: dict[str, Command] = {
     "status": Command("", "shows which model is asked, the session and the notebook; also %rlm alone", _status),
     "config": Command("", "shows the defaults and how to set them", _config),
-    "sessions": Command("", "lists the conversations of this kernel", _sessions),
+    "sessions": Command("", "lists the conversations of this notebook, earlier kernels' among them", _sessions),
+    "resume": Command(
+        "[ID]", "goes on with the last conversation of an earlier kernel, or with the one you name", _resume
+    ),
     "new": Command("", "begins another conversation", _new),
     "reset": Command("", "forgets the conversation and the model's own variables", _reset),
     "history": Command("", "shows the questions and answers of this conversation", _history),

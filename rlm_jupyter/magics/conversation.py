@@ -18,11 +18,12 @@ from rlm_jupyter.trace.redaction import Redactor
 
 if TYPE_CHECKING:
     from rlm_jupyter.core.results import RLMChatCompletion
+    from rlm_jupyter.core.steering import Reviewer
     from rlm_jupyter.trace.schema import Event
 
     from .live import LiveDisplay
 
-__all__ = ["Ask", "Conversations", "Repl"]
+__all__ = ["Ask", "Conversations", "Onlookers", "Repl"]
 
 _SYNC = {"none": (False, False), "in": (True, False), "out": (False, True), "both": (True, True)}
 
@@ -74,6 +75,15 @@ class Ask:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Onlookers:
+    """Who follows a question while it is answered, and who is asked about its code."""
+
+    live: LiveDisplay
+    listeners: Sequence[Callable[[Event], None]] = ()
+    reviewer: Reviewer | None = None
+
+
 class Conversations:
     """The sessions of this kernel; one of them is the current one, and the REPLs are its own."""
 
@@ -93,28 +103,35 @@ class Conversations:
         *,
         fresh: bool,
         origin: Origin,
-        live: LiveDisplay,
+        onlookers: Onlookers,
         response_model: Any = None,
-        listeners: Sequence[Callable[[Event], None]] = (),
     ) -> RLMChatCompletion:
         """Ask the current session, or nobody who remembers (``fresh``).
 
         Raises ``UsageError`` while another question is being answered: subshells share the namespace.
         """
         with self._alone(), self._fresh(ask) if fresh else self._lasting(ask) as rlm:
-            rlm.listeners, rlm.on_text = [live.observe, *listeners], live.text
+            live, rlm.reviewer = onlookers.live, onlookers.reviewer
+            rlm.listeners, rlm.on_text = [live.observe, *onlookers.listeners], live.text
             live.redact = _unfinished(rlm.redactor)
             try:
                 session = RLMSession(rlm) if fresh else self._session(rlm)
                 return session.chat(context, question, response_model=response_model, origin=origin)
             finally:
-                rlm.listeners, rlm.on_text = [], None
+                rlm.listeners, rlm.on_text, rlm.reviewer = [], None, None
 
     def new(self) -> None:
         """Begin another session at the next question, with REPLs of its own; what the old one said is kept."""
         with self._alone():
             self.current = None
             self.close()
+
+    def resume(self, session: RLMSession) -> None:
+        """Ask this session from now on, in REPLs of its own; the one before is kept."""
+        with self._alone():
+            self.close()
+            self.sessions = [*(each for each in self.sessions if each is not session), session]
+            self.current = session
 
     def reset(self) -> None:
         """Forget the current conversation, and the variables that the model kept out of the notebook."""

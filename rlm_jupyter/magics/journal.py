@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,24 +24,46 @@ _SPARE = 200
 
 @dataclass(slots=True)
 class _Kept:
-    """A trace; ``written`` when it belongs into the trace notebook, ``left_out`` when it never shall."""
+    """A trace; ``written`` when this kernel writes it into the trace notebook, ``left_out`` when nobody ever shall.
+
+    ``shared`` when it is published, ``stored`` once a server said that it has all of it, and ``awaited`` until then,
+    where it is the server's to write.
+    """
 
     trace: Trace
     written: bool
     left_out: bool
+    shared: bool
+    awaited: bool
+    stored: bool = False
+
+
+@dataclass(slots=True)
+class _Open:
+    """The trace of a run that is under way, and whether it is published."""
+
+    trace: Trace
+    shared: bool
 
 
 class Journal:
     """Listens to every run of this process.
 
-    ``find_notebook`` says beside which notebook the traces belong; ``writes``, as a run ends, whether this one's does.
+    ``find_notebook`` says beside which notebook the traces belong; ``writes``, as a run ends, whether this one's does;
+    ``server_writes``, whether a Jupyter server does it in this kernel's place.
     """
 
-    def __init__(self, find_notebook: Callable[[], Path | None], writes: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        find_notebook: Callable[[], Path | None],
+        writes: Callable[[], bool],
+        server_writes: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._find_notebook = find_notebook
         self._writes = writes
+        self._server_writes = server_writes
         self._lock = threading.Lock()
-        self._open: dict[str, Trace] = {}
+        self._open: dict[str, _Open] = {}
         self._left_out: set[str] = set()
         self._kept: list[_Kept] = []
         self._files: dict[Path, TraceNotebook] = {}
@@ -55,10 +78,12 @@ class Journal:
         """Take in an event of any run; when a run ends, its trace is kept and written."""
         with self._lock:
             if event.seq == 0:
-                self._open[event.run_id] = Trace()
-            trace = self._open.get(event.run_id)
-        if trace is None:  # the run has ended: nobody waits for what comes late
+                shared = self._writes() and event.run_id not in self._left_out
+                self._open[event.run_id] = _Open(Trace(), shared)
+            run = self._open.get(event.run_id)
+        if run is None:  # the run has ended: nobody waits for what comes late
             return
+        trace = run.trace
         trace.add(event)
         root = trace.root
         if isinstance(event, SpanEnd) and root is not None and event.span_id == root.span_id and self._keep(trace):
@@ -68,6 +93,49 @@ class Journal:
         """Keep the run of this event, which is its first, out of every file."""
         if event.seq == 0:
             self._left_out.add(event.run_id)
+
+    def shares(self, run_id: str) -> bool:
+        """Return whether this run, which has begun, may be published."""
+        run = self._open.get(run_id)
+        return run is not None and run.shared
+
+    def shared_events(self, run_id: str, ranges: Sequence[tuple[int, int]] | None = None) -> list[Event]:
+        """Return the events so far of a run that is published: of these numbers, both ends included, or all.
+
+        None of a run that is not here, or not published.
+        """
+        run = self._open.get(run_id)
+        kept = next((kept for kept in self._kept if kept.trace.run_id == run_id), None)
+        shared = run if run is not None else kept
+        if shared is None or not shared.shared:
+            return []
+        events = list(shared.trace.events)
+        if ranges is None:
+            return events
+        found: list[Event] = []
+        for first, last in ranges:
+            found += events[bisect_left(events, first, key=_number) : bisect_right(events, last, key=_number)]
+        return found
+
+    def stored(self, run_id: str) -> None:
+        """Take note that a server has all of this run."""
+        for kept in self._kept:
+            if kept.trace.run_id == run_id:
+                kept.stored, kept.awaited = True, False
+
+    def not_stored(self) -> list[str]:
+        """Return the published runs of which no server said so."""
+        with self._lock:
+            under_way = [run_id for run_id, run in self._open.items() if run.shared]
+            return [*(kept.trace.run_id for kept in self._kept if kept.shared and not kept.stored), *under_way]
+
+    def overdue(self, run_id: str | None) -> None:
+        """Write this run, or any (None), that a server was to write and did not say it has stored."""
+        late = [kept for kept in self._kept if kept.awaited and run_id in (None, kept.trace.run_id)]
+        for kept in late:
+            kept.awaited, kept.written = False, True
+        if late:
+            self.write()
 
     def write(self) -> Path | None:
         """Write what belongs beside the notebook, and return where it is; None when it could not be written."""
@@ -94,18 +162,30 @@ class Journal:
 
     def _keep(self, trace: Trace) -> bool:
         """Keep the trace of a run that has ended, and return whether it is to be written."""
+        server_writes = self._server_writes()
         with self._lock:
-            del self._open[trace.run_id]
+            shared = self._open.pop(trace.run_id).shared
             left_out = trace.run_id in self._left_out
             self._left_out.discard(trace.run_id)
-            kept = _Kept(trace, written=self._writes() and not left_out, left_out=left_out)
+            wanted = self._writes() and not left_out
+            awaited = wanted and shared and server_writes
+            kept = _Kept(trace, written=wanted and not awaited, left_out=left_out, shared=shared, awaited=awaited)
             nowhere = self._find_notebook() is None
             spare = [each for each in self._kept if nowhere or not each.written]
-            dropped = spare[0] if len(spare) >= _SPARE else None
+            dropped = next((each for each in spare if each.stored), spare[0]) if len(spare) >= _SPARE else None
             self._kept = [*(each for each in self._kept if each is not dropped), kept]
         return kept.written
+
+    @property
+    def awaited(self) -> int:
+        """How many runs a server is to write and has not said it has stored."""
+        return sum(kept.awaited for kept in self._kept)
 
     def _file(self) -> TraceNotebook | None:
         notebook = self._find_notebook()
         path = trace_path_for(notebook) if notebook is not None else None
         return self._files.setdefault(path, TraceNotebook(path)) if path is not None else None
+
+
+def _number(event: Event) -> int:
+    return event.seq

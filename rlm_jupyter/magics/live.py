@@ -6,13 +6,18 @@ import contextvars
 import html
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from IPython.display import DisplayHandle
 
+from rlm_jupyter.core.steering import SteeringState
+from rlm_jupyter.runs.steering import observers
+from rlm_jupyter.trace.artifacts.facts import count_text
 from rlm_jupyter.trace.schema import (
+    IterationEnd,
     IterationStart,
     ModelCallEnd,
     ModelCallStart,
@@ -84,7 +89,10 @@ class LiveDisplay:
         self._began = time.monotonic()
         self._model = ""
         self._iteration = self._max_iterations = 0
-        self._closing = self._compacting = False
+        self._closing = self._compacting = self._between = False
+        self._steered = SteeringState()
+        self._waiting = ""
+        self._run_id = ""
         self._own: str | None = None
         self._own_steps: set[str] = set()
         self._subcalls, self._children = _Count(), _Count()
@@ -103,6 +111,7 @@ class LiveDisplay:
 
     def __enter__(self) -> LiveDisplay:
         """Show the display and keep it up to date."""
+        observers.append(self.steered)
         if self._updates:
             self._handle.display(self._bundle(), raw=True)
             self._thread.start()
@@ -110,6 +119,7 @@ class LiveDisplay:
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         """Show the final state; what failed before a run began has no other."""
+        observers.remove(self.steered)
         if kind is not None and self._status is None:
             self._status = "interrupted" if issubclass(kind, KeyboardInterrupt) else "error"
         if not self._updates:
@@ -129,6 +139,21 @@ class LiveDisplay:
             self._written.append(piece)
             self._size += len(piece)
 
+    def steered(self, run_id: str, state: SteeringState) -> None:
+        """Take in how a run is steered."""
+        with self._lock:
+            if run_id == self._run_id:
+                self._steered = state
+
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """Say for what the run waits, until it goes on."""
+        self._waiting = what
+        try:
+            yield
+        finally:
+            self._waiting = ""
+
     def observe(self, event: Event) -> None:
         """Take in an event of the run."""
         with self._lock:
@@ -144,14 +169,14 @@ class LiveDisplay:
         elif isinstance(payload, RunStart) and self._own is not None:
             self._children.begin()
         elif isinstance(payload, RunStart):
-            self._own = event.span_id
+            self._own, self._run_id = event.span_id, event.run_id
             self._own_steps = {event.span_id}
             self._model, self._max_iterations = payload.model, payload.max_iterations
         elif event.parent_id not in self._own_steps:
             return
         elif isinstance(payload, IterationStart):
             self._own_steps = {event.parent_id, event.span_id} if event.parent_id else {event.span_id}
-            self._iteration, self._closing = payload.number, payload.closing
+            self._iteration, self._closing, self._between = payload.number, payload.closing, False
         elif isinstance(payload, ModelCallStart):
             self._own_steps.add(event.span_id)
             self._compacting = payload.purpose == "compaction"
@@ -167,6 +192,8 @@ class LiveDisplay:
         if isinstance(payload, ModelCallEnd) and event.span_id in self._own_steps:
             self._compacting = False
             self._clear()
+        if isinstance(payload, IterationEnd) and event.span_id in self._own_steps:
+            self._between = True
         if isinstance(payload, RunEnd) and event.span_id != self._own:
             self._children.end(event.status)
         elif isinstance(payload, RunEnd):
@@ -187,7 +214,8 @@ class LiveDisplay:
         """What a person would notice; whole seconds, so that a clock alone changes the display once a second."""
         seconds = int(time.monotonic() - self._began)
         counts = *self._subcalls.told("sub-calls"), *self._children.told("children")
-        return (seconds, self._iteration, self._compacting, counts, self._tokens_out, self._size)
+        steered = self._steered, self._waiting, self._between
+        return (seconds, self._iteration, self._compacting, counts, self._tokens_out, self._size, steered)
 
     def _bundle(self) -> dict[str, Any]:
         with self._lock:
@@ -217,10 +245,24 @@ class LiveDisplay:
             state = "asking for a final answer"
         else:
             state = f"iteration {number} of {self._max_iterations}" if number else "starting"
-        facts = [state, *self._children.told("children"), *self._subcalls.told("sub-calls")]
+        facts = [state, *(self._steering() if self._status is None else [])]
+        facts += [*self._children.told("children"), *self._subcalls.told("sub-calls")]
         if (self._tokens_in or self._tokens_out) and self._status != "ok":
             facts.append(f"{self._tokens_in:,} tokens in, {self._tokens_out:,} out")
         return facts
+
+    def _steering(self) -> list[str]:
+        """Return what the user asked for, and what the run waits for."""
+        steered = self._steered
+        told = [self._waiting] if self._waiting else []
+        if steered.review is not None:
+            told.append("waiting for a decision about a block")
+        if steered.stopping:
+            told.append("stopping after this iteration")
+        elif steered.paused:
+            told.append("paused" if self._between else "pausing after this iteration")
+        told += [f"{count_text(steered.notes, 'note')} for the model"] if steered.notes else []
+        return told
 
     def _html(self, lines: list[str]) -> str:
         dot = f'<span style="color:{_COLOURS["limit" if self._out_of_iterations() else self._status]}">●</span>'

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from rlm_jupyter.core.results import RLMChatCompletion
+    from rlm_jupyter.core.steering import Reviewer
     from rlm_jupyter.trace.schema import Event
 
     from .conversation import Ask, Conversations, Repl
     from .journal import Journal
+    from .live import LiveDisplay
+    from .server_link import ServerLink
 
 __all__ = ["RLMMagics"]
 
@@ -102,7 +105,12 @@ class RLMMagics(Magics):
         config=True,
         help="How many tokens the model can read, for compaction; None: as it is known of common models.",
     )
-    trace = Bool(True, config=True, help="Whether runs are written to a trace notebook beside the notebook.")
+    trace = Bool(
+        True,
+        config=True,
+        help="Whether runs are kept: in a trace notebook beside the notebook, and by a Jupyter server that keeps "
+        "sessions.",
+    )
     notebook = Unicode(
         None,
         allow_none=True,
@@ -110,6 +118,11 @@ class RLMMagics(Magics):
         help="The notebook's file, where the front end does not tell it; traces are written beside it.",
     )
     quiet = Bool(False, config=True, help="Whether the live display is left out.")
+    review = Bool(
+        False,
+        config=True,
+        help="Whether you are asked before each code block runs: to let it run, to change it, or to reject it.",
+    )
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
@@ -117,6 +130,7 @@ class RLMMagics(Magics):
         self._conversations: Conversations | None = None
         self._journal: Journal | None = None
         self._told_of_no_notebook = False
+        self.link: ServerLink | None = None
 
     @classmethod
     def of(cls, shell: InteractiveShell) -> RLMMagics | None:
@@ -145,8 +159,11 @@ class RLMMagics(Magics):
               "notebook, another type such as list[Row], or a dict with a JSON schema. The result's `parsed` is then a "
               "valid object of it.")  # fmt: skip
     @argument("--out", metavar="NAME", help="Bind the result to this name; with --as, the object that was asked for.")
-    @argument("--no-trace", action="store_true", help="Leave this run out of the trace notebook.")
+    @argument("--no-trace", action="store_true", help="Leave this run out of the trace notebook, and out of what "
+              "the Jupyter server keeps.")  # fmt: skip
     @argument("--quiet", action="store_true", help="Show no live display.")
+    @argument("--review", action="store_true", help="Ask before each code block runs, those of child runs too: in the "
+              "sidebar when it is open, else below the cell.")  # fmt: skip
     @line_cell_magic
     def rlm(self, line: str, cell: str | None = None) -> RLMChatCompletion | None:
         """Ask a recursive language model about the variables of this notebook.
@@ -205,7 +222,7 @@ class RLMMagics(Magics):
         if self._journal is None:
             from .journal import Journal
 
-            self._journal = Journal(self.find_notebook, lambda: self.trace)
+            self._journal = Journal(self.find_notebook, lambda: self.trace, self._server_writes)
         return self._journal
 
     def record(self, event: Event) -> None:
@@ -217,6 +234,13 @@ class RLMMagics(Magics):
         if self.notebook:
             return Path(self.notebook).expanduser().absolute()
         return notebook_path(self._shell.user_ns, os.environ)
+
+    def own_sessions(self) -> set[str]:
+        """Return the ids of this kernel's sessions."""
+        return {session.session_id for session in self._conversations.sessions} if self._conversations else set()
+
+    def _server_writes(self) -> bool:
+        return self.link is not None and self.link.writes
 
     def choose(self, arguments: Namespace | None = None) -> tuple[Ask, str | None]:
         """Return what decides who answers, from the options and else the defaults, and a line to tell the user."""
@@ -277,14 +301,18 @@ class RLMMagics(Magics):
         return dict(self.environment_kwargs)
 
     def close(self) -> None:
-        """Close the client and the model's REPLs."""
+        """Close the client, the model's REPLs, and the link to the server."""
+        if self.link is not None:
+            self.link.close()
         if self._conversations is not None:
             self._conversations.close()
 
     def _ask(self, arguments: Namespace, question: str) -> RLMChatCompletion:
         from rlm_jupyter.runs.settings import Origin
 
+        from .conversation import Onlookers
         from .live import LiveDisplay
+        from .session_settings import session_settings
 
         if not question.strip():
             msg = "The question is empty: write it in the cell below %%rlm."
@@ -296,8 +324,14 @@ class RLMMagics(Magics):
         asked = (self._context(arguments.context), question) if arguments.context else (question, None)
         response_model = self._response_model(arguments.response_model)
         notebook = self.find_notebook()
+        origin = Origin(
+            notebook=str(notebook) if notebook else None,
+            cell_id=cell_id(self._shell),
+            settings=session_settings(self),
+        )
         ask, notice = self.choose(arguments)
         live = LiveDisplay(updates=hasattr(self._shell, "kernel"))
+        reviewer = self._reviewer(live) if arguments.review or self.review else None
         with ExitStack() as stack:
             if not (arguments.quiet or self.quiet):
                 stack.enter_context(live)
@@ -308,19 +342,25 @@ class RLMMagics(Magics):
                 ask,
                 *asked,
                 fresh=arguments.fresh,
-                origin=Origin(notebook=str(notebook) if notebook else None, cell_id=cell_id(self._shell)),
-                live=live,
+                origin=origin,
+                onlookers=Onlookers(live, [self.journal.leave_out] if arguments.no_trace else [], reviewer),
                 response_model=response_model,
-                listeners=[self.journal.leave_out] if arguments.no_trace else [],
             )
         if arguments.out is not None:
             self._shell.user_ns[arguments.out] = completion if response_model is None else completion.parsed
         return completion
 
+    def _reviewer(self, live: LiveDisplay) -> Reviewer:
+        from .review import CellReviewer
+
+        reviewer = CellReviewer(self._shell, live, lambda: bool(getattr(self.link, "reviewer_present", False)))
+        reviewer.check()
+        return reviewer
+
     def _no_trace_notebook(self, notebook: Path | None, *, wanted: bool) -> str | None:
         """Return a line that says why no trace notebook is written, the first time after there was one."""
         told, self._told_of_no_notebook = self._told_of_no_notebook, notebook is None
-        if notebook is not None or told or not wanted:
+        if notebook is not None or told or not wanted or self._server_writes():
             return None
         return (
             "No trace notebook is written: which notebook this is, the kernel does not know. Tell it: "

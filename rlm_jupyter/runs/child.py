@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rlm_jupyter.core.errors import LimitExceededError
+from rlm_jupyter.core.errors import ConfigurationError, LimitExceededError
 from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.environments.choice import get_environment
 
@@ -45,6 +45,9 @@ class Child:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Turn into what runs in another process, with a share of what the tree may still spend."""
+        if self._tree.steering.reviewer is not None:
+            msg = "Nobody can review code that runs in another process: leave out executor=, or the reviewer."
+            raise ConfigurationError(msg)
         if self._remote is None:
             share = self._shares.take(self, self._width)
             setup = replace(self.setup, limits=replace(self.setup.limits, **share))

@@ -182,6 +182,7 @@ class Preparation:
             contexts=[context_record(self._context_name, self._question.prompt, self._context)],
             session_id=origin.session_id,
             turn=origin.turn,
+            settings=dict(origin.settings),
             notebook=origin.notebook,
             cell_id=origin.cell_id,
             depth=setup.depth,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import copy
 import os
+import secrets
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -27,7 +28,6 @@ from rlm_jupyter.core.effects import (
 )
 from rlm_jupyter.core.errors import (
     AnswerFormatError,
-    CancellationError,
     ErrorThresholdExceededError,
     InterruptedRun,
     LimitExceededError,
@@ -36,12 +36,12 @@ from rlm_jupyter.core.errors import (
 from rlm_jupyter.core.interrupts import attached, interruptible
 from rlm_jupyter.core.protocols import Environment, Message, ModelReply, ModelRequest
 from rlm_jupyter.core.results import REPLResult
+from rlm_jupyter.core.steering import ProposedBlock, Stopped, Waits
 from rlm_jupyter.core.thread_break import code_is_over
 from rlm_jupyter.environments.cells.interrupted import CellInterrupted
 from rlm_jupyter.trace.schema import (
     CodeEnd,
     CodeStart,
-    ErrorRecord,
     IterationEnd,
     IterationStart,
     MessageRecord,
@@ -52,6 +52,9 @@ from rlm_jupyter.trace.schema import (
     Status,
 )
 
+from .endings import code_end, error_record, status_of, was_interrupted
+from .review import Verdict
+from .steering import steerable
 from .subcalls import Subcalls, reply_fields, retries_of
 
 if TYPE_CHECKING:
@@ -106,6 +109,7 @@ class Run:
         self._subcalls = subcalls
         self._tree = tree
         self._recorder = tree.recorder
+        self._steering = tree.steering
         self._scope = scope
         self._setup = setup
         self._model = setup.model
@@ -113,6 +117,7 @@ class Run:
         self._process = os.getpid()
         self._run_span = ""
         self._iteration_span = ""
+        self._iteration = 0
         self._iteration_began = 0.0
         self._sent: list[Message] = []
         self._failed_blocks: int = 0
@@ -137,7 +142,7 @@ class Run:
     def trace(self) -> Trace:
         """What was recorded of this run, and of the runs below it."""
         whole = self._recorder.trace
-        return whole if self._scope is self._tree.scope else whole.part(self._run_span)
+        return whole if self._is_root else whole.part(self._run_span)
 
     def _do(self, effect: Effect) -> Any:
         if isinstance(effect, CallModel):
@@ -145,9 +150,13 @@ class Run:
                 call.reply = self._scope.wait(call.future)
             return call.reply
         if isinstance(effect, RunCode):
-            with self._code_run(effect) as code:
-                code.result = self._environment.execute_code(effect.code)
+            verdict = drive(self._decided(effect), self._wait)
+            with self._code_run(effect, verdict) as code:
+                if code.result is None:
+                    code.result = self._environment.execute_code(verdict.code)
             return code.result
+        if isinstance(effect, BeginIteration | EndIteration):
+            return drive(self._between(effect), self._wait)
         return self._at_once(effect)
 
     async def _ado(self, effect: Effect) -> Any:
@@ -156,16 +165,50 @@ class Run:
                 call.reply = await asyncio.wrap_future(call.future)
             return call.reply
         if isinstance(effect, RunCode):
-            with self._code_run(effect) as code:
-                code.result = await self._environment.aexecute_code(effect.code)
+            verdict = await adrive(self._decided(effect), self._await)
+            with self._code_run(effect, verdict) as code:
+                if code.result is None:
+                    code.result = await self._environment.aexecute_code(verdict.code)
             return code.result
+        if isinstance(effect, BeginIteration | EndIteration):
+            return await adrive(self._between(effect), self._await)
         return self._at_once(effect)
+
+    def _wait(self, future: Future[Any]) -> Any:
+        return self._scope.wait(self._scope.adopt(future))
+
+    async def _await(self, future: Future[Any]) -> Any:
+        return await asyncio.wrap_future(self._scope.adopt(future))
+
+    def _between(self, effect: BeginIteration | EndIteration) -> Waits[list[str] | None]:
+        """Begin or end an iteration; once one has ended, do what the user asked for meanwhile and return the notes."""
+        if isinstance(effect, EndIteration):
+            self._at_once(effect)
+            if effect.answer is not None or effect.last:
+                return None
+            return (yield from self._steering.heed(effect.number, notes=self._is_root))
+        if not self._is_root and effect.number == 1:
+            yield from self._steering.heed(0)  # a child does not begin in a pause
+        self._steering.check(effect.number - 1)
+        self._at_once(effect)
+        return None
+
+    def _decided(self, effect: RunCode) -> Waits[Verdict]:
+        """Return what the user has decided about a block, where somebody is to be asked."""
+        if self._steering.reviewer is None:
+            return Verdict(effect.code)
+        shown = self._recorder.redactor.redact(effect.code)
+        block = ProposedBlock(secrets.token_hex(8), shown, self._iteration, effect.index, self._begin.depth)
+        decision = yield from self._steering.review(block)
+        if self._scope.cancelled:  # whoever was asked swallowed the interrupt
+            raise self._scope.failure or KeyboardInterrupt
+        return Verdict.of(effect.code, shown, decision)
 
     @contextmanager
     def _recorded(self, task: asyncio.Task[Any] | None = None) -> Iterator[_Outcome]:
         """Record the run and how it ends; put the namespace back before anything else can go wrong."""
         outcome = _Outcome()
-        with self._ended_from_outside(task):
+        with self._ended_from_outside(task), self._steerable():
             self._run_span = self._recorder.start(self._begin, self._parent_span)
             try:
                 with self._environment.running(self._subcalls):
@@ -178,8 +221,8 @@ class Run:
                 if isinstance(raised, AnswerFormatError):
                     outcome.partial = raised.partial_answer
                 # What broke the run off may be how the limit that was reached made itself felt.
-                error = self._scope.failure if self._scope.failure is not None and _interrupted(raised) else raised
-                self._scope.cancel("interrupted" if _interrupted(error) else "failed")
+                error = self._scope.failure if self._scope.failure is not None and was_interrupted(raised) else raised
+                self._scope.cancel("interrupted" if was_interrupted(error) else "failed")
                 told = self._told(error, outcome, asynchronous=task is not None)
                 self._end(outcome, told)
                 raise told from (None if isinstance(told, LimitExceededError) else raised)
@@ -188,8 +231,17 @@ class Run:
             if self._scope.interrupted:  # while things were put back
                 raise self._told(KeyboardInterrupt(), outcome, asynchronous=task is not None)
 
+    @property
+    def _is_root(self) -> bool:
+        return self._scope is self._tree.scope
+
+    def _steerable(self) -> AbstractContextManager[None]:
+        if not self._is_root or self._setup.below:  # a child is steered with its root; in another process it is not
+            return nullcontext()
+        return steerable(self._recorder.run_id, self._steering)
+
     def _ended_from_outside(self, task: asyncio.Task[Any] | None) -> AbstractContextManager[None]:
-        if self._scope is self._tree.scope:
+        if self._is_root:
             return interruptible(self._scope, self._setup.limits.max_timeout, task)
         return attached(self._scope)
 
@@ -197,16 +249,16 @@ class Run:
         """Record the end of what is open, innermost first; cancelled sub-calls get a moment to end theirs."""
         self._subcalls.settle()
         if self._iteration_span and error is not None:
-            self._recorder.end(self._iteration_span, IterationEnd(), _status(error))
+            self._recorder.end(self._iteration_span, IterationEnd(), status_of(error))
         changes = self._environment.changes()
         named = {"created": changes.created, "rebound": changes.rebound, "deleted": changes.deleted}
         named["mutated"] = changes.mutated
         end = RunEnd(
             answer=outcome.answer if error is None else outcome.partial,
-            error=_error_record(error) if error is not None else None,
+            error=error_record(error) if error is not None else None,
             changes={what: list(names) for what, names in named.items() if names},
         )
-        self._recorder.end(self._run_span, end, _status(error))
+        self._recorder.end(self._run_span, end, status_of(error))
 
     def _told(self, error: BaseException, outcome: _Outcome, *, asynchronous: bool) -> BaseException:
         """Return the exception that the caller gets, with the partial answer and the trace in it."""
@@ -214,6 +266,8 @@ class Run:
             if asynchronous:  # a task that raises KeyboardInterrupt takes its event loop with it
                 return asyncio.CancelledError("The run was interrupted.")
             error = InterruptedRun("The run was interrupted.")
+        if isinstance(error, Stopped) and self._is_root and not asynchronous:
+            error = InterruptedRun(str(error))
         if isinstance(error, LimitExceededError):
             error = copy.copy(error)  # it is the tree's, and every run of it tells of its own trace
         if isinstance(error, RLMError | InterruptedRun):
@@ -247,13 +301,15 @@ class Run:
         self._sent = messages
         try:
             self._check_errors()
+            if not self._iteration_span:  # a call beside the iterations: for a summary, or in a run that has none
+                self._steering.check(self._iteration)
             request = ModelRequest(messages, self._model.override, self._setup.sampling)
             call = _ModelCall(self._scope.adopt(submit(asked(request), self._tree.context)))
             yield call
         except BaseException as error:
             if span:
                 self._recorder.end(
-                    span, ModelCallEnd(error=_error_record(error), retries=retries_of(error)), _status(error)
+                    span, ModelCallEnd(error=error_record(error), retries=retries_of(error)), status_of(error)
                 )
             raise
 
@@ -266,10 +322,11 @@ class Run:
         self._scope.check()
 
     @contextmanager
-    def _code_run(self, effect: RunCode) -> Iterator[_CodeRun]:
-        span = self._recorder.start(CodeStart(code=effect.code, index=effect.index), self._iteration_span)
+    def _code_run(self, effect: RunCode, verdict: Verdict) -> Iterator[_CodeRun]:
+        start = CodeStart(code=verdict.code, index=effect.index, review=verdict.review, proposed=verdict.proposed)
+        span = self._recorder.start(start, self._iteration_span)
         token = self._subcalls.begin_code(span)
-        code = _CodeRun()
+        code = _CodeRun(verdict.not_run)
         try:
             self._scope.running_code = not getattr(self._environment, "marks_model_code", False)
             yield code
@@ -283,13 +340,14 @@ class Run:
             calls = self._subcalls.end_code(span, token)
             if code.result is not None:
                 code.result.rlm_calls = calls
-                self._recorder.end(span, _code_end(code.result), self._code_status(code.result))
+                self._recorder.end(span, code_end(code.result), self._code_status(code.result))
             else:
                 self._recorder.end(span, CodeEnd(), "interrupted")
         if self._scope.cancelled:  # model code swallowed the interrupt, or ran into a limit
             raise self._scope.failure or KeyboardInterrupt
-        failed = code.result is not None and code.result.error is not None
-        self._failed_blocks = self._failed_blocks + 1 if failed else 0
+        if code.result is not None and not code.result.rejected:
+            self._failed_blocks = self._failed_blocks + 1 if code.result.error is not None else 0
+            code.result.notes = [*verdict.remarks, *code.result.notes]
 
     def _code_status(self, result: REPLResult) -> Status:
         if self._scope.cancelled:
@@ -302,7 +360,7 @@ class Run:
         if isinstance(effect, BeginIteration):
             start = IterationStart(number=effect.number, closing=effect.closing)
             self._iteration_span = self._recorder.start(start, self._run_span)
-            self._iteration_began = time.perf_counter()
+            self._iteration, self._iteration_began = effect.number, time.perf_counter()
             self._setup.callbacks.call("on_iteration_start", depth, effect.number)
         elif isinstance(effect, ReadAnswer):
             return self._environment.answer_so_far()
@@ -318,33 +376,6 @@ class Run:
             self._iteration_span = ""
             self._setup.callbacks.call("on_iteration_complete", depth, effect.number, seconds)
         return None
-
-
-def _code_end(result: REPLResult) -> CodeEnd:
-    error = result.error
-    return CodeEnd(
-        outputs=result.outputs,
-        error=ErrorRecord(name=error.name, message=error.message, traceback=error.traceback) if error else None,
-        final_answer=result.final_answer,
-        notes=result.notes,
-    )
-
-
-def _interrupted(error: BaseException) -> bool:
-    return isinstance(error, KeyboardInterrupt | asyncio.CancelledError | CancellationError)
-
-
-def _status(error: BaseException | None) -> Status:
-    if error is None:
-        return "ok"
-    if isinstance(error, LimitExceededError):
-        return "limit"
-    return "interrupted" if _interrupted(error) else "error"
-
-
-def _error_record(error: BaseException) -> ErrorRecord:
-    name = "KeyboardInterrupt" if isinstance(error, KeyboardInterrupt) else type(error).__name__
-    return ErrorRecord(name=name, message=str(error))
 
 
 def _in_common(before: Sequence[Message], now: Sequence[Message]) -> int:

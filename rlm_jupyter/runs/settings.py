@@ -87,6 +87,7 @@ class Recursion:
 class Origin:
     """Where a run was started: the session and its turn, the notebook and its cell, as far as known.
 
+    ``settings`` are the notebook's own, with which its session can be taken up again; they are to be plain JSON.
     Of a child run: the code span that asked for it, and its place in a batch.
     """
 
@@ -94,6 +95,7 @@ class Origin:
     turn: int | None = None
     notebook: str | None = None
     cell_id: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
     span: str | None = None
     batch: str | None = None
     index: int | None = None

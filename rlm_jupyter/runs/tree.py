@@ -13,6 +13,7 @@ from rlm_jupyter.core.limits import Limits
 from rlm_jupyter.core.meter import Dearest, Meter
 from rlm_jupyter.core.protocols import ModelReply, ModelRequest
 from rlm_jupyter.core.scope import Scope
+from rlm_jupyter.core.steering import Steering
 
 if TYPE_CHECKING:
     from rlm_jupyter.trace.recorder import Recorder
@@ -23,14 +24,21 @@ __all__ = ["Tree"]
 
 
 class Tree:
-    """The scope, the recorder and the meter of a root run, which its children use too.
+    """The scope, the recorder, the meter and the steering of a root run, which its children use too.
 
     ``prices`` are those that are known beforehand. ``context`` is the one in which the root run was started: what runs
     beside a cell is not part of the cell.
     """
 
-    def __init__(self, limits: Limits, recorder: Recorder, prices: Mapping[str, Dearest] | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        recorder: Recorder,
+        prices: Mapping[str, Dearest] | None = None,
+        steering: Steering | None = None,
+    ) -> None:
         self.limits = limits
+        self.steering = steering if steering is not None else Steering()
         self.recorder = recorder
         self.scope = Scope()
         self.meter = Meter(limits, prices)

@@ -23,6 +23,7 @@ from rlm_jupyter.trace.artifacts.facts import (
     tokens_text,
 )
 from rlm_jupyter.trace.artifacts.inert import without_controls
+from rlm_jupyter.trace.artifacts.review import review_text
 from rlm_jupyter.trace.schema import CodeStart, RunStart, SpanEnd, SpanStart
 from rlm_jupyter.trace.trace import Span, Trace
 
@@ -115,7 +116,8 @@ class _Run:
             if calls:
                 yield _line(2, _calls_text(calls))
             told = f"{error.name}: {error.message}" if error is not None else str(span.status)
-            yield _line(2, f"Code Block {span.start.payload.index} · {told} · {took}")
+            facts = [f"Code Block {span.start.payload.index}", review_text(span), told, took]
+            yield _line(2, " · ".join(fact for fact in facts if fact))
         elif complaint := rejection_of(span):
             yield _line(1, f"The answer was not accepted: {complaint}")
 

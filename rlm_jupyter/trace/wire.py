@@ -24,6 +24,7 @@ __all__ = [
     "Events",
     "FromKernel",
     "Hello",
+    "Introduce",
     "Missing",
     "Notebook",
     "ProposedCode",
@@ -128,9 +129,10 @@ class SessionSummary(_Message):
 
 
 class TurnRecord(_Message):
-    """A question that was answered, and the answer."""
+    """A question that was answered, and the answer. ``turn`` is its number in the session, which may have gaps."""
 
     run_id: str
+    turn: int | None = None
     question: str
     answer: str
 
@@ -156,6 +158,12 @@ class Welcome(_Message):
     writes: bool = False
     last: SessionRecord | None = None
     begun: float | None = None
+
+
+class Introduce(_Message):
+    """The server does not know this kernel, as when it was started later; the kernel says ``Hello`` again."""
+
+    type: Literal["introduce"] = "introduce"
 
 
 class Notebook(_Message):
@@ -225,13 +233,13 @@ class Reviewer(_Message):
 
 
 ToKernel: TypeAlias = Annotated[
-    Welcome | Notebook | Stored | Missing | TellSessions | TellSession | Control | Reviewer,
+    Welcome | Introduce | Notebook | Stored | Missing | TellSessions | TellSession | Control | Reviewer,
     Field(discriminator="type"),
 ]
 
 from_kernel: TypeAdapter[Hello | Events | Steered | AskSessions | AskSession] = TypeAdapter(
     FromKernel, config=ConfigDict(defer_build=True)
 )
-to_kernel: TypeAdapter[Welcome | Notebook | Stored | Missing | TellSessions | TellSession | Control | Reviewer] = (
-    TypeAdapter(ToKernel, config=ConfigDict(defer_build=True))
-)
+to_kernel: TypeAdapter[
+    Welcome | Introduce | Notebook | Stored | Missing | TellSessions | TellSession | Control | Reviewer
+] = TypeAdapter(ToKernel, config=ConfigDict(defer_build=True))

@@ -17,14 +17,15 @@ LISTED = 100
 
 _IN_FULL = {1: 20, 2: 5}
 _DEEPER = 2
+_DEEPEST = 12
 
 
 def shown_in_full(depth: int) -> int:
     """Return how many of a block's child runs are shown with all that they did: fewer, the deeper they are.
 
-    Children of the root are at depth 1. Each level multiplies what a page holds.
+    Children of the root are at depth 1. Each level multiplies what a page holds, and Markdown nests so deep only.
     """
-    return _IN_FULL.get(depth, _DEEPER)
+    return _IN_FULL.get(depth, _DEEPER) if depth <= _DEEPEST else 0
 
 
 def children_of(span: Span) -> list[Span]:

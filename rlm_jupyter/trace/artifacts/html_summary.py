@@ -32,6 +32,7 @@ from .facts import (
 )
 from .inert import without_controls
 from .outputs import notebook_outputs, output_text
+from .review import proposed_code, review_of, review_text
 
 __all__ = ["html_summary"]
 
@@ -89,7 +90,7 @@ def _steps(trace: Trace, full: frozenset[str], depth: int) -> Iterator[str]:
 def _iteration(trace: Trace, iteration: Span, full: frozenset[str], depth: int) -> Iterator[str]:
     blocks = [span for span in iteration.children if span.kind == "code"]
     yield f"<details><summary>{_text(' · '.join(_iteration_facts(iteration, blocks)))}</summary>"
-    codes = [code_of(block) for block in blocks]
+    codes = [proposed_code(block) for block in blocks]
     limit = _CHILD_LIMIT if depth else _TEXT_LIMIT
     for call in iteration.children:
         if is_compaction(call):
@@ -100,6 +101,7 @@ def _iteration(trace: Trace, iteration: Span, full: frozenset[str], depth: int) 
             yield from _error(call)
     for block in blocks:
         code = head_and_tail(code_of(block), _CHILD_LIMIT if depth else _CODE_LIMIT)
+        yield from _review(block, _CHILD_LIMIT if depth else _CODE_LIMIT)
         yield f'<pre style="{_PRE}"><code>{_text(code)}</code></pre>'
         for output in notebook_outputs(block):
             name, text = output_text(output)
@@ -110,6 +112,15 @@ def _iteration(trace: Trace, iteration: Span, full: frozenset[str], depth: int) 
         told = _text(head_and_tail(complaint, limit))
         yield f'<p style="{_ERROR}"><b>The answer was not accepted</b>: {told}</p>'
     yield "</details>"
+
+
+def _review(block: Span, limit: int) -> Iterator[str]:
+    if review := review_of(block):
+        yield f'<p style="{_FAINT}">{_text(review_text(block))}</p>'
+    if review == "edited":
+        proposed = _text(head_and_tail(proposed_code(block), limit))
+        yield f'<details><summary style="{_FAINT}">the code that the model proposed</summary>'
+        yield f'<pre style="{_PRE}"><code>{proposed}</code></pre></details>'
 
 
 def _iteration_facts(iteration: Span, blocks: Sequence[Span]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.core.observation import head_and_tail
@@ -30,6 +31,8 @@ from .facts import (
 )
 from .inert import code_span, fenced, folded, inert_markdown, plain_text
 from .outputs import notebook_outputs, output_text
+from .review import proposed_code, review_of, review_text
+from .room import ENDLESS, Room
 
 if TYPE_CHECKING:
     from rlm_jupyter.core.results import RLMChatCompletion
@@ -46,10 +49,32 @@ __all__ = [
 
 _OUTPUT_LIMIT = 20_000  # characters of one output
 _SUBCALLS_SHOWN = 50
+_ELSEWHERE = "the store or the log"
 _SUBCALL_LIMIT = 2_000  # characters of a sub-call's prompt or reply
 _CHILD_LIMIT = 2_000  # characters of each text in a child run
 _CHILD_ITERATIONS_SHOWN = 30
 _DEEPEST = 6  # Markdown has six levels of headings
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where on the page something is told: below which headings, in a child run how deep, and with how much room."""
+
+    level: int
+    depth: int = 0
+    room: Room = ENDLESS
+
+    def under(self) -> _Place:
+        """Return the place under a heading that stands here."""
+        return replace(self, level=self.level + 1)
+
+    def within(self) -> _Place:
+        """Return the place of what child runs did that were started here."""
+        return replace(self, depth=self.depth + 1)
+
+    def holds(self, text: str) -> str:
+        """Return the text, or what stands for it where there is no room."""
+        return text if self.room.take(len(text)) else f"*{len(text):,} characters, which {_ELSEWHERE} holds.*"
 
 
 def to_markdown(*traces: Trace) -> str:
@@ -69,20 +94,26 @@ def render_completion(completion: RLMChatCompletion) -> None:
     completion.render_trace()
 
 
-def subcalls_markdown(trace: Trace, calls: Sequence[Span]) -> str:
-    """Return the prompts and replies of sub-calls, of many the first 50."""
-    parts = ["\n\n".join(_subcall(trace, call, number)) for number, call in enumerate(calls[:_SUBCALLS_SHOWN], 1)]
-    if len(calls) > _SUBCALLS_SHOWN:
-        parts.append(f"… and {len(calls) - _SUBCALLS_SHOWN:,} more, which the log holds.")
+def subcalls_markdown(trace: Trace, calls: Sequence[Span], room: Room = ENDLESS) -> str:
+    """Return the prompts and replies of sub-calls, of many the first 50, and no more than there is room for."""
+    parts: list[str] = []
+    for number, call in enumerate(calls[:_SUBCALLS_SHOWN], 1):
+        told = "" if room.full else "\n\n".join(_subcall(trace, call, number))
+        if not told or not room.take(len(told)):
+            break
+        parts.append(told)
+    if len(parts) < len(calls):
+        parts.append(f"… and {len(calls) - len(parts):,} more, which {_ELSEWHERE} holds.")
     return "\n\n".join(parts)
 
 
-def children_markdown(trace: Trace, children: Sequence[Span], level: int, depth: int = 1) -> str:
+def children_markdown(trace: Trace, children: Sequence[Span], level: int, depth: int = 1, room: Room = ENDLESS) -> str:
     """Return child runs: of several first a line for each, then folded what they did, of many the first 20.
 
-    Headings begin at ``level``; ``depth`` is that of the children, and the deeper, the fewer are shown.
+    Headings begin at ``level``; ``depth`` is that of the children, and the deeper, the fewer are shown. What there is
+    no room for is counted.
     """
-    return "\n\n".join(_children(trace, children, level, depth))
+    return "\n\n".join(_children(trace, children, _Place(level, depth, room)))
 
 
 def compaction_markdown(call: Span) -> str:
@@ -101,8 +132,8 @@ def _run(trace: Trace) -> Iterator[str]:
     if trace.damage:
         yield f"*{plain_text(trace.damage)}*"
     if trace.root is not None:
-        yield from _steps(trace, trace.root.children, 2, 0)
-        yield from _asked(trace, trace.root, 2, 0)
+        yield from _steps(trace, trace.root.children, _Place(2))
+        yield from _asked(trace, trace.root, _Place(2))
     yield from _ending(trace)
 
 
@@ -123,96 +154,107 @@ def _ending(trace: Trace) -> Iterator[str]:
     yield f"*{plain_text(run_line(trace))}*"
 
 
-def _steps(trace: Trace, spans: Sequence[Span], level: int, depth: int) -> Iterator[str]:
+def _steps(trace: Trace, spans: Sequence[Span], place: _Place) -> Iterator[str]:
     """Tell what a run did, in its order."""
     for span in spans:
         if span.kind == "iteration":
-            yield from _iteration(trace, span, level, depth)
+            yield from _iteration(trace, span, place)
         elif is_compaction(span):
             yield compaction_markdown(span)
 
 
-def _iteration(trace: Trace, iteration: Span, level: int, depth: int) -> Iterator[str]:
-    yield _heading(level, iteration_title(iteration))
+def _iteration(trace: Trace, iteration: Span, place: _Place) -> Iterator[str]:
+    yield _heading(place.level, iteration_title(iteration))
     block = 0
     for span in iteration.children:
         if is_compaction(span):
             yield compaction_markdown(span)
         elif span.kind == "model_call":
-            yield from _model_call(trace, span, level + 1, depth)
+            yield from _model_call(trace, span, place.under())
         elif span.kind == "code":
             block += 1
-            yield from _code(trace, span, block, level + 1, depth)
-    yield from _asked(trace, iteration, level + 1, depth)
+            yield from _code(trace, span, block, place.under())
+    yield from _asked(trace, iteration, place.under())
     if complaint := rejection_of(iteration):
         yield rejection_markdown(complaint)
 
 
-def _model_call(trace: Trace, span: Span, level: int, depth: int) -> Iterator[str]:
+def _model_call(trace: Trace, span: Span, place: _Place) -> Iterator[str]:
     reply, error = reply_to(trace, span), error_of(span)
     if reply:
-        yield _heading(level, "Model Response")
-        yield inert_markdown(head_and_tail(reply, _CHILD_LIMIT) if depth else reply)
+        yield _heading(place.level, "Model Response")
+        yield place.holds(inert_markdown(head_and_tail(reply, _CHILD_LIMIT) if place.depth else reply))
     if error is not None:
-        yield _heading(level, "Model Call Failed")
+        yield _heading(place.level, "Model Call Failed")
         yield fenced(f"{error.name}: {error.message}")
 
 
-def _code(trace: Trace, span: Span, block: int, level: int, depth: int) -> Iterator[str]:
-    yield _heading(level, f"Code Block {block}")
-    yield fenced(head_and_tail(code_of(span), _CHILD_LIMIT) if depth else code_of(span), "python")
+def _code(trace: Trace, span: Span, block: int, place: _Place) -> Iterator[str]:
+    yield _heading(place.level, f"Code Block {block}")
+    if review := review_of(span):
+        yield f"*{plain_text(review_text(span))}*"
+    if review == "edited":
+        proposed = head_and_tail(proposed_code(span), _CHILD_LIMIT) if place.depth else proposed_code(span)
+        yield place.holds(folded("the code that the model proposed", fenced(proposed, "python")))
+    yield place.holds(fenced(head_and_tail(code_of(span), _CHILD_LIMIT) if place.depth else code_of(span), "python"))
     for output in notebook_outputs(span):
         name, text = output_text(output)
         yield f"**{name}**"
-        yield fenced(head_and_tail(text, _CHILD_LIMIT if depth else _OUTPUT_LIMIT))
+        yield place.holds(fenced(head_and_tail(text, _CHILD_LIMIT if place.depth else _OUTPUT_LIMIT)))
     end = span.end.payload if span.end is not None else None
     if isinstance(end, CodeEnd):
         for note in end.notes:
             yield f"**note**: {plain_text(note)}"
-    yield from _asked(trace, span, level + 1, depth)
+    yield from _asked(trace, span, place.under())
 
 
-def _asked(trace: Trace, span: Span, level: int, depth: int) -> Iterator[str]:
+def _asked(trace: Trace, span: Span, place: _Place) -> Iterator[str]:
     """Tell which models and child runs were asked right below a span, a code block as a rule."""
     calls = [child for child in span.children if child.kind == "subcall"]
     if calls:
-        yield _heading(level, f"Model Calls ({len(calls):,})")
-        yield subcalls_markdown(trace, calls)
+        yield _heading(place.level, f"Model Calls ({len(calls):,})")
+        yield subcalls_markdown(trace, calls, place.room)
     if children := children_of(span):
-        yield from _children(trace, children, level, depth + 1)
+        yield from _children(trace, children, place.within())
 
 
-def _children(trace: Trace, children: Sequence[Span], level: int, depth: int) -> Iterator[str]:
-    parts = [trace.part(child.span_id) for child in children[:LISTED]]
+def _children(trace: Trace, children: Sequence[Span], place: _Place) -> Iterator[str]:
+    listed = [] if place.room.full else [trace.part(child.span_id) for child in children[:LISTED]]
     alone = len(children) == 1
     if not alone:
-        yield _heading(level, f"Child Runs ({len(children):,})")
+        yield _heading(place.level, f"Child Runs ({len(children):,})")
         yield f"*{plain_text(children_text(children))}*"
-        yield "\n".join(f"{number}. {plain_text(child_line(part))}" for number, part in enumerate(parts, 1))
-        if len(children) > LISTED:
-            yield f"… and {len(children) - LISTED:,} more, which the log holds."
-    for number, part in enumerate(parts[: shown_in_full(depth)], 1):
-        title = "Child Run" if alone else f"Child Run {number}"
-        inside = "\n\n".join(_child(part, title, level, depth))
+        yield place.holds(
+            "\n".join(f"{number}. {plain_text(child_line(part))}" for number, part in enumerate(listed, 1))
+        )
+        if len(children) > len(listed):
+            yield f"… and {len(children) - len(listed):,} more, which {_ELSEWHERE} holds."
+    shown = 0
+    for part in listed[: shown_in_full(place.depth)]:
+        if place.room.full:
+            break
+        shown += 1
+        title = "Child Run" if alone else f"Child Run {shown}"
+        inside = "\n\n".join(_child(part, title, place))
         yield folded(f"{title} · {run_line(part)}", inside)
-    left_out = len(children) - shown_in_full(depth)
-    if left_out > 0:
-        yield f"What {count_text(left_out, 'more child run')} did, the log holds."
+    if shown < len(children):
+        yield f"What {count_text(len(children) - shown, 'more child run')} did, {_ELSEWHERE} holds."
 
 
-def _child(child: Trace, title: str, level: int, depth: int) -> Iterator[str]:
-    yield _heading(level, title)
-    yield fenced(head_and_tail(child.run.question, _SUBCALL_LIMIT))
+def _child(child: Trace, title: str, place: _Place) -> Iterator[str]:
+    yield _heading(place.level, title)
+    yield place.holds(fenced(head_and_tail(child.run.question, _SUBCALL_LIMIT)))
     if child.root is not None:
         steps = child.root.children
-        yield from _steps(child, steps[:_CHILD_ITERATIONS_SHOWN], level + 1, depth)
+        yield from _steps(child, steps[:_CHILD_ITERATIONS_SHOWN], place.under())
         if len(steps) > _CHILD_ITERATIONS_SHOWN:
-            yield f"… and {count_text(len(steps) - _CHILD_ITERATIONS_SHOWN, 'more step')}, which the log holds."
-        yield from _asked(child, child.root, level + 1, depth)
+            left_out = count_text(len(steps) - _CHILD_ITERATIONS_SHOWN, "more step")
+            yield f"… and {left_out}, which {_ELSEWHERE} holds."
+        yield from _asked(child, child.root, place.under())
     outcome = child.outcome
     if outcome is not None and outcome.answer:
-        yield _heading(level + 1, "Answer" if child.status == "ok" else "Partial Answer")
-        yield inert_markdown(head_and_tail(outcome.answer, _CHILD_LIMIT))
+        yield _heading(place.level + 1, "Answer" if child.status == "ok" else "Partial Answer")
+        yield place.holds(inert_markdown(head_and_tail(outcome.answer, _CHILD_LIMIT)))
     if outcome is not None and outcome.error is not None:
         yield fenced(head_and_tail(f"{outcome.error.name}: {outcome.error.message}", _SUBCALL_LIMIT))
 

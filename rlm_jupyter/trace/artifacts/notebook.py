@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
+from rlm_jupyter.core.observation import head_and_tail
+from rlm_jupyter.trace.bounds import TEXT_LIMIT
 from rlm_jupyter.trace.digest import cell_digest, cells_digest
 from rlm_jupyter.trace.schema import SCHEMA_VERSION, CodeEnd, ContextRecord, IterationStart, RunStart
 from rlm_jupyter.trace.trace import Span, Trace
@@ -32,7 +35,9 @@ from .facts import (
 )
 from .inert import fenced, folded, inert_markdown, plain_text
 from .markdown import children_markdown, compaction_markdown, rejection_markdown, subcalls_markdown
-from .outputs import notebook_outputs
+from .outputs import notebook_outputs, output_size
+from .review import proposed_code, review_markdown, review_of
+from .room import Room
 
 __all__ = ["Cell", "has_run", "notebook_of", "run_cells", "session_of", "to_notebook"]
 
@@ -42,23 +47,34 @@ Cell: TypeAlias = dict[str, Any]
 _NO_ID_CHARACTER = re.compile(r"[^a-zA-Z0-9_-]")
 _ID_LENGTH = 64  # nbformat 4.5
 
+# Characters of one run. Together they make a file that JupyterLab still opens.
+_WORDS = 4_000_000  # prose and code
+_OUTPUTS = 8_000_000
+_ASKED = 4_000_000  # sub-calls and child runs
+
+_SMALL = 200
+"""Characters of a block's outputs that are shown in any case."""
+
+_ELSEWHERE = "too much for this notebook; the store or the log holds it"
+
 
 def to_notebook(traces: Sequence[Trace]) -> dict[str, Any]:
     """Return a notebook of the traces: title and answer, facts, and per iteration prose, code cells and sub-calls.
 
     Code cells hold the code and the outputs that were recorded; what child runs executed is shown as text, since it ran
-    in namespaces of their own. Traces that hold no run are left out.
+    in namespaces of their own. Traces that hold no run are left out. Of a huge run there is as much as a browser can
+    show: the first outputs, sub-calls and iterations, and how many more there were.
     """
     told = [trace for trace in traces if has_run(trace)]
     numbers = itertools.count(1)
-    cells = [cell for trace in told for cell in _cells(trace, numbers)]
+    cells = [cell for trace in told for cell in _cells(_Page(trace, numbers))]
     digest = cells_digest(cell_digest(cell) for cell in cells)
     return notebook_of(cells, digest, session_of(told[0]) if told else "", [trace.run_id for trace in told])
 
 
 def run_cells(trace: Trace, first: int = 1) -> list[Cell]:
     """Return the cells of one run; ``first`` is the execution count of its first code cell."""
-    return list(_cells(trace, itertools.count(first)))
+    return list(_cells(_Page(trace, itertools.count(first))))
 
 
 def has_run(trace: Trace) -> bool:
@@ -82,23 +98,39 @@ def notebook_of(cells: list[Cell], digest: str, session_id: str, run_ids: Sequen
     metadata = {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
+        "jupytext": {"formats": "ipynb"},  # or it would pair every notebook with a text file, where it is told so
         "rlm_jupyter": ours,
     }
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
-def _cells(trace: Trace, numbers: Iterator[int]) -> Iterator[Cell]:
-    root = trace.root
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A run that is being told: how code cells are numbered, and how much room there is for each sort of thing."""
+
+    trace: Trace
+    numbers: Iterator[int]
+    words: Room = field(default_factory=lambda: Room(_WORDS))
+    outputs: Room = field(default_factory=lambda: Room(_OUTPUTS))
+    asked: Room = field(default_factory=lambda: Room(_ASKED))
+
+
+def _cells(page: _Page) -> Iterator[Cell]:
+    root = page.trace.root
     if root is None:
         return
-    yield _markdown(trace, root, "title", ["rlm-title"], _title(trace))
-    yield _markdown(trace, root, "metadata", ["rlm-metadata"], _facts(trace))
-    for span in root.children:
+    yield _markdown(page, root, "title", ["rlm-title"], _title(page.trace))
+    yield _markdown(page, root, "metadata", ["rlm-metadata"], _facts(page.trace))
+    for number, span in enumerate(root.children):
+        if page.words.full:
+            left_out = count_text(len(root.children) - number, "more step")
+            yield _markdown(page, root, "left-out", ["rlm-left-out"], f"*… and {left_out}, {_ELSEWHERE}.*")
+            break
         if span.kind == "iteration":
-            yield from _iteration(trace, span, numbers)
+            yield from _iteration(page, span)
         elif is_compaction(span):
-            yield _markdown(trace, span, "compaction", ["role-compaction"], compaction_markdown(span))
-    yield from _asked(trace, root, [])
+            yield _markdown(page, span, "compaction", ["role-compaction"], compaction_markdown(span))
+    yield from _asked(page, root, [])
 
 
 def _title(trace: Trace) -> str:
@@ -107,15 +139,17 @@ def _title(trace: Trace) -> str:
     title = first_line if len(first_line) <= 120 else f"{first_line[:120]}…"
     parts = [f"# {plain_text(title) or 'RLM'}"]
     if title != question:
-        parts.append(fenced(question, "text"))
+        parts.append(fenced(head_and_tail(question, TEXT_LIMIT), "text"))
     parts.append(f"*{plain_text(run_line(trace))}*")
     if trace.damage:
         parts.append(f"*{plain_text(trace.damage)}*")
     error = trace.outcome.error if trace.outcome is not None else None
     if error is not None:
-        parts.append(f"**{status_text(trace.status)}**: {plain_text(f'{error.name}: {error.message}')}")
+        told = head_and_tail(f"{error.name}: {error.message}", TEXT_LIMIT)
+        parts.append(f"**{status_text(trace.status)}**: {plain_text(told)}")
     if trace.answer:
-        parts += ["**Answer**" if trace.status == "ok" else "**Partial answer**", inert_markdown(trace.answer)]
+        answer = inert_markdown(head_and_tail(trace.answer, TEXT_LIMIT))
+        parts += ["**Answer**" if trace.status == "ok" else "**Partial answer**", answer]
     return "\n\n".join(parts)
 
 
@@ -149,32 +183,37 @@ def _context(record: ContextRecord) -> str:
     return f"{record.type}{size}: {preview}"
 
 
-def _iteration(trace: Trace, iteration: Span, numbers: Iterator[int]) -> Iterator[Cell]:
+def _iteration(page: _Page, iteration: Span) -> Iterator[Cell]:
     start = iteration.start.payload
     tag = f"iteration-{start.number}" if isinstance(start, IterationStart) else "iteration"
     blocks = [span for span in iteration.children if span.kind == "code"]
-    yield _markdown(trace, iteration, "assistant", [tag, "role-assistant"], _prose(trace, iteration, blocks))
+    prose = _prose(page.trace, iteration, blocks)
+    page.words.take(len(prose))
+    yield _markdown(page, iteration, "assistant", [tag, "role-assistant"], prose)
     for block in blocks:
-        yield _code(trace, block, [tag, "role-code"], next(numbers))
-        yield from _asked(trace, block, [tag])
-    yield from _asked(trace, iteration, [tag])
+        if review_of(block) in ("edited", "rejected"):
+            yield _reviewed(page, block, [tag, "role-review"])
+        if review_of(block) != "rejected":  # or it would run with the notebook
+            yield _code(page, block, [tag, "role-code"])
+        yield from _asked(page, block, [tag])
+    yield from _asked(page, iteration, [tag])
     if complaint := rejection_of(iteration):
-        yield _markdown(trace, iteration, "rejected", [tag, "role-rejected"], rejection_markdown(complaint))
+        yield _markdown(page, iteration, "rejected", [tag, "role-rejected"], rejection_markdown(complaint))
 
 
-def _asked(trace: Trace, span: Span, tags: list[str]) -> Iterator[Cell]:
+def _asked(page: _Page, span: Span, tags: list[str]) -> Iterator[Cell]:
     """Tell which models and child runs were asked right below a span, a code block as a rule."""
     calls, children = [child for child in span.children if child.kind == "subcall"], children_of(span)
     if calls:
-        yield _markdown(trace, span, "calls", [*tags, "role-llm-calls"], _folded(trace, calls))
+        yield _markdown(page, span, "calls", [*tags, "role-llm-calls"], _folded(page, calls))
     if children:
-        told = children_markdown(trace, children, 3)
-        yield _markdown(trace, span, "children", [*tags, "role-llm-calls", "role-child-runs"], told)
+        told = children_markdown(page.trace, children, 3, room=page.asked)
+        yield _markdown(page, span, "children", [*tags, "role-llm-calls", "role-child-runs"], told)
 
 
 def _prose(trace: Trace, iteration: Span, blocks: Sequence[Span]) -> str:
     parts = [f"## {iteration_title(iteration)}"]
-    codes = [code_of(block) for block in blocks]
+    codes = [proposed_code(block) for block in blocks]
     for call in iteration.children:
         if is_compaction(call):
             parts.append(compaction_markdown(call))
@@ -188,26 +227,48 @@ def _prose(trace: Trace, iteration: Span, blocks: Sequence[Span]) -> str:
     return "\n\n".join(parts)
 
 
-def _folded(trace: Trace, calls: Sequence[Span]) -> str:
+def _folded(page: _Page, calls: Sequence[Span]) -> str:
     failed = sum(1 for call in calls if call.status == "error")
     parts = [count_text(len(calls), "model call"), tokens_text(token_counts(calls))]
     parts += [f"{failed:,} failed"] if failed else []
-    return folded(" · ".join(parts), subcalls_markdown(trace, calls))
+    if page.asked.full:
+        return f"*{plain_text(' · '.join(parts))}, {_ELSEWHERE}.*"
+    return folded(" · ".join(parts), subcalls_markdown(page.trace, calls, page.asked))
 
 
-def _code(trace: Trace, block: Span, tags: list[str], number: int) -> Cell:
-    cell = _markdown(trace, block, "code", tags, code_of(block))
+def _reviewed(page: _Page, block: Span, tags: list[str]) -> Cell:
+    told = review_markdown(block)
+    page.words.take(len(told))
+    return _markdown(page, block, "review", tags, told)
+
+
+def _code(page: _Page, block: Span, tags: list[str]) -> Cell:
+    code = code_of(block)
+    page.words.take(len(code))
+    cell = _markdown(page, block, "code", tags, code)
     end = block.end.payload if block.end is not None else None
     if isinstance(end, CodeEnd) and end.notes:
         cell["metadata"]["rlm_jupyter"]["notes"] = list(end.notes)
-    return {**cell, "cell_type": "code", "execution_count": number, "outputs": notebook_outputs(block, number)}
+    if (review := review_of(block)) is not None:
+        cell["metadata"]["rlm_jupyter"]["review"] = review
+    number = next(page.numbers)
+    return {**cell, "cell_type": "code", "execution_count": number, "outputs": _outputs(page, block, number)}
 
 
-def _markdown(trace: Trace, span: Span, role: str, tags: list[str], source: str) -> Cell:
-    ours: dict[str, Any] = {"run_id": trace.run_id, "span_id": span.span_id}
+def _outputs(page: _Page, block: Span, number: int) -> list[dict[str, Any]]:
+    outputs = notebook_outputs(block, number)
+    size = output_size(outputs)
+    if size <= _SMALL or page.outputs.take(size):
+        return outputs
+    told = f"[{count_text(len(outputs), 'output')} of {size:,} characters, {_ELSEWHERE}]\n"
+    return [{"output_type": "stream", "name": "stdout", "text": told}]
+
+
+def _markdown(page: _Page, span: Span, role: str, tags: list[str], source: str) -> Cell:
+    ours: dict[str, Any] = {"run_id": page.trace.run_id, "span_id": span.span_id}
     return {
         "cell_type": "markdown",
-        "id": _cell_id(trace.run_id, span.span_id, role),
+        "id": _cell_id(page.trace.run_id, span.span_id, role),
         "metadata": {"tags": ["rlm", *tags], "rlm_jupyter": ours},
         "source": source,
     }

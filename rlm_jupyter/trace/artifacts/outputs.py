@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from rlm_jupyter.trace.schema import CodeEnd
@@ -9,7 +10,7 @@ from rlm_jupyter.trace.trace import Span
 
 from .inert import without_controls
 
-__all__ = ["notebook_outputs", "output_text"]
+__all__ = ["notebook_outputs", "output_size", "output_text"]
 
 _TEXT_FORMS = ("text/plain", "text/markdown", "text/latex")
 _WIDGETS = "application/vnd.jupyter.widget"
@@ -57,6 +58,21 @@ def output_text(output: dict[str, Any]) -> tuple[str, str]:
     return ("result" if kind == "execute_result" else "display"), "\n".join(
         filter(None, (without_controls(text), shown))
     )
+
+
+def output_size(outputs: Iterable[dict[str, Any]]) -> int:
+    """Return how many characters the outputs hold, as nearly as it can be told without writing them."""
+    return sum(_size(value) for output in outputs for value in output.values())
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(len(str(name)) + _size(each) for name, each in value.items())
+    if isinstance(value, list):
+        return sum(map(_size, value))
+    return 8  # a number, true, null
 
 
 def _output(recorded: dict[str, Any], execution_count: int | None) -> dict[str, Any]:

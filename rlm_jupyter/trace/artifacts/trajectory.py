@@ -11,6 +11,7 @@ from rlm_jupyter.trace.trace import Span, Trace
 from .children import children_of
 from .facts import code_of, error_of, is_compaction, rejection_of, reply_to
 from .outputs import notebook_outputs, output_text
+from .review import proposed_code, review_of
 
 __all__ = ["trajectory"]
 
@@ -47,7 +48,9 @@ def _iteration(trace: Trace, span: Span, number: int) -> dict[str, Any]:
         "prompt": [message for call in answers for message in _messages(trace, call)],
         "response": "".join(reply_to(trace, call) for call in answers),
         "code_blocks": [
-            {"code": code_of(child), "result": _result(trace, child)} for child in span.children if child.kind == "code"
+            {"code": code_of(child), "result": _result(trace, child), **_review(child)}
+            for child in span.children
+            if child.kind == "code"
         ],
         "final_answer": trace.answer if answered else None,
         "iteration_time": span.seconds,
@@ -57,6 +60,12 @@ def _iteration(trace: Trace, span: Span, number: int) -> dict[str, Any]:
     if len(answers) < len(calls):
         told["compactions"] = [reply_to(trace, call) for call in calls if is_compaction(call)]
     return told
+
+
+def _review(block: Span) -> dict[str, str]:
+    review = review_of(block)
+    proposed = {"proposed": proposed_code(block)} if review == "edited" else {}
+    return {"review": review, **proposed} if review is not None else {}
 
 
 def _messages(trace: Trace, call: Span) -> list[dict[str, str]]:

@@ -62,7 +62,7 @@ def test_a_page_lists_all_children_in_the_order_of_the_batch_and_unfolds_the_fir
     assert failed.endswith(": question 3 → ClientError: the server is gone")
     assert "<summary>Child Run 20 · answered" in markdown
     assert "<summary>Child Run 21 · answered" not in markdown
-    assert "What 44 more child runs did, the log holds." in markdown
+    assert "What 44 more child runs did, the store or the log holds." in markdown
     assert "reply 19" in markdown
     assert "ClientError: the server is gone" in markdown
     assert len(markdown) < 400_000

@@ -1,0 +1,370 @@
+"""The kernel's end of the link to the Jupyter server: a comm, on which it tells what happens and hears what to do.
+
+It works with no server as well, which then never says a word. Nothing that takes time to import is imported before a
+question is asked: what is heard earlier is read then.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import os
+import sys
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+from comm import get_comm_manager
+from comm.base_comm import BaseComm
+
+if TYPE_CHECKING:
+    from ipykernel.ipkernel import IPythonKernel
+    from pydantic import BaseModel
+
+    from rlm_jupyter.trace.schema import Event
+    from rlm_jupyter.trace.wire import (
+        AskSession,
+        AskSessions,
+        Control,
+        Reviewer,
+        SessionRecord,
+        TellSession,
+        TellSessions,
+        Welcome,
+    )
+
+    from .journal import Journal
+    from .publisher import Publisher
+
+__all__ = ["NoAnswerError", "ServerLink"]
+
+_TARGET = "rlm_jupyter"  # wire.TARGET, and this is wire.PROTOCOL_VERSION: importing that module takes its time
+_PROTOCOL = 1
+
+_ANSWER = 5.0  # seconds that an answer may take
+_RECENT = 120.0  # seconds for which an answer that came after its cell is still one
+
+_log = logging.getLogger(__name__)
+
+Reach: TypeAlias = Literal["subshell", "control", "shell"]
+
+
+class NoAnswerError(RuntimeError):
+    """The server did not answer; the message says what to do."""
+
+
+class _Comm(BaseComm):
+    """A comm that belongs to no cell, and that no front end can close."""
+
+    def __init__(self, kernel: IPythonKernel, hear: Callable[[Any], None], data: dict[str, Any]) -> None:
+        self._kernel = kernel
+        self._process = os.getpid()
+        self._hear = hear
+        super().__init__(target_name=_TARGET, comm_id=f"{_TARGET}-{uuid.uuid4().hex}", data=data)
+
+    def publish_msg(
+        self,
+        msg_type: str,
+        data: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+        buffers: Any = None,
+        **keys: Any,
+    ) -> None:
+        """Publish without a parent: it belongs to no cell, and nothing is attached to one."""
+        self._publish(msg_type, json.dumps({"data": data or {}, "comm_id": self.comm_id, **keys}).encode())
+
+    def publish(self, data: bytes) -> None:
+        """Publish a message whose data is JSON already."""
+        self._publish("comm_msg", b'{"data":' + data + b',"comm_id":"' + self.comm_id.encode() + b'"}')
+
+    def handle_msg(self, msg: dict[str, Any]) -> None:
+        """Hear what the server says. The base class pretends that a cell runs, and matplotlib shows its figures."""
+        self._hear(msg["content"].get("data"))
+
+    def handle_close(self, msg: dict[str, Any]) -> None:
+        """Stay: a front end closes what it does not know, and the manager has taken this comm out."""
+        self._closed = False
+        get_comm_manager().register_comm(self)
+
+    def _publish(self, msg_type: str, content: bytes) -> None:
+        session = self._kernel.session
+        if session is not None and os.getpid() == self._process:
+            session.send(self._kernel.iopub_socket, msg_type, cast(Any, content), ident=self.topic)
+
+
+class _Asked:
+    """A question to the server; its answer may come after the cell that asked."""
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        self.answers: SimpleQueue[tuple[float, Any]] = SimpleQueue()
+
+
+class ServerLink:
+    """Publishes the runs that ``journal`` shares, and keeps what the server says about this notebook.
+
+    ``own_sessions`` returns the ids of this kernel's sessions. ``on_control`` and ``on_reviewer`` are called with what
+    a user does in the sidebar, on the thread that hears it.
+    """
+
+    def __init__(
+        self, kernel: IPythonKernel, journal: Callable[[], Journal], own_sessions: Callable[[], set[str]]
+    ) -> None:
+        self._kernel = kernel
+        self._journal = journal
+        self._own_sessions = own_sessions
+        self._process = os.getpid()
+        self._lock = threading.RLock()
+        self._heard: deque[dict[str, Any]] = deque()
+        self._changed: list[SimpleQueue[None]] = []
+        self._asked: dict[tuple[str, str | None], _Asked] = {}
+        self._runs: set[str] = set()
+        self._publisher: Publisher | None = None
+        self._welcome: Welcome | None = None
+        self._last: SessionRecord | None = None
+        self._notebook: str | None = None
+        self._over = False
+        self._load_id = uuid.uuid4().hex
+        self._opened = time.monotonic()
+        self.on_control: Callable[[Control], None] | None = None
+        self.on_reviewer: Callable[[Reviewer], None] | None = None
+        self.reach: Reach = self._reachable()
+        self._comm = _Comm(kernel, self.hear, self._hello())
+        atexit.register(self._leave)
+
+    @classmethod
+    def of(cls, shell: Any, journal: Callable[[], Journal], own_sessions: Callable[[], set[str]]) -> ServerLink | None:
+        """Return a link for a shell that runs in an ipykernel; None elsewhere, such as in a terminal."""
+        kernelbase = sys.modules.get("ipykernel.kernelbase")
+        kernel = getattr(shell, "kernel", None)
+        if kernelbase is None or not isinstance(kernel, kernelbase.Kernel) or not hasattr(kernel, "comm_manager"):
+            return None
+        return cls(cast("IPythonKernel", kernel), journal, own_sessions)
+
+    # What the kernel tells
+
+    def observe(self, event: Event) -> None:
+        """Publish an event of a run that is shared."""
+        if os.getpid() != self._process:
+            return  # a child process, which has no thread that could publish
+        if event.seq == 0 and not self._over and self._journal().shares(event.run_id):
+            self._runs.add(event.run_id)
+        if event.run_id in self._runs:
+            (self._publisher or self._published()).put(event)
+            if event.event == "end" and event.span_id == _root_span():
+                self._runs.discard(event.run_id)
+
+    def say(self, message: BaseModel) -> None:
+        """Publish a message, after the events that were there before it."""
+        if not self._over:
+            self._published().say(message.model_dump_json().encode())
+
+    def ask(self, question: AskSession | AskSessions) -> TellSession | TellSessions:
+        """Return the server's answer. Raises ``NoAnswerError`` when there is none in time.
+
+        Where messages wait for the end of the cell, the answer is here when the same is asked again.
+        """
+        key = (question.type, getattr(question, "session_id", None))
+        waits = self.reach != "shell"
+        asked = self._asked.get(key)
+        if asked is not None and not waits:
+            try:
+                told, answer = asked.answers.get_nowait()
+            except Empty:
+                pass
+            else:
+                if time.monotonic() - told < _RECENT:
+                    return cast("TellSession | TellSessions", answer)
+        asked = self._asked[key] = _Asked(question.request_id)
+        self.say(question)
+        if not waits:
+            msg = (
+                "The Jupyter server can answer between cells only, in this kernel. Run this cell again: it has by then."
+            )
+            raise NoAnswerError(msg)
+        try:
+            return cast("TellSession | TellSessions", asked.answers.get(timeout=_ANSWER)[1])
+        except Empty:
+            msg = f"The Jupyter server did not answer within {_ANSWER:g} s. Run the cell again when it has less to do."
+            raise NoAnswerError(msg) from None
+        finally:
+            self._asked.pop(key, None)
+
+    # What the server told
+
+    @property
+    def welcome(self) -> Welcome | None:
+        """What the server said when it heard this kernel; None while there is no server."""
+        self._read()
+        return self._welcome
+
+    def wait_for_welcome(self) -> Welcome | None:
+        """Return what the server said, having waited for it if this kernel loaded the extension just now."""
+        news: SimpleQueue[None] = SimpleQueue()
+        self._changed.append(news)
+        try:
+            while self.welcome is None and self.reach != "shell":
+                news.get(timeout=max(0.0, self._opened + _ANSWER - time.monotonic()))
+        except Empty:
+            pass
+        finally:
+            self._changed.remove(news)
+        return self.welcome
+
+    @property
+    def writes(self) -> bool:
+        """Whether the server writes the trace notebook."""
+        welcome = self.welcome
+        return welcome is not None and welcome.writes
+
+    @property
+    def notebook(self) -> str | None:
+        """The notebook's path, as the contents manager has it."""
+        self._read()
+        return self._notebook
+
+    @property
+    def last(self) -> SessionRecord | None:
+        """The notebook's last session from before this kernel, which it may have taken up since."""
+        self._read()
+        return self._last
+
+    # How it is heard
+
+    def hear(self, message: Any) -> None:
+        """Take in what the server says. It is read at once if anybody asked anything in this kernel, else later."""
+        if not isinstance(message, dict):
+            return
+        if message.get("type") == "introduce":  # a server that was not there when the extension was loaded
+            self._load_id = uuid.uuid4().hex
+            self._comm.publish(json.dumps(self._hello()).encode())
+            return
+        self._heard.append(message)
+        for news in list(self._changed):
+            news.put(None)
+        if "rlm_jupyter.trace.schema" in sys.modules:
+            self._read()
+
+    def _read(self) -> None:
+        """Take in what was heard. What others do about it, they do with no lock held: a run may be waiting for it."""
+        steering: list[Callable[[], None]] = []
+        with self._lock:
+            while self._heard:
+                steering += self._taken_in(self._heard[0])
+                self._heard.popleft()
+        for steer in steering:
+            steer()
+
+    def _taken_in(self, heard: dict[str, Any]) -> list[Callable[[], None]]:
+        """Take in a message, and return what is left to be called."""
+        from pydantic import ValidationError
+
+        from rlm_jupyter.trace.wire import to_kernel
+
+        try:
+            message = to_kernel.validate_python(heard)
+        except ValidationError as error:
+            _log.debug("A message of the Jupyter server's was passed over: %s", error)
+            return []
+        on_control, on_reviewer = self.on_control, self.on_reviewer
+        if message.type == "control":
+            return [lambda: on_control(message)] if on_control is not None else []
+        if message.type == "reviewer":
+            return [lambda: on_reviewer(message)] if on_reviewer is not None else []
+        if message.type == "welcome":
+            self._welcomed(message)
+        elif message.type == "notebook":
+            self._notebook = message.path
+        elif message.type == "stored":
+            self._journal().stored(message.run_id)
+        elif message.type == "missing":
+            self._published().again(message.run_id, message.ranges)
+        else:
+            for asked in list(self._asked.values()):
+                if asked.request_id == message.request_id:
+                    asked.answers.put((time.monotonic(), message))
+        return []
+
+    def _welcomed(self, welcome: Welcome) -> None:
+        """Take in the greeting; a server that is new here gets what no server has."""
+        if welcome.load_id != self._load_id:
+            return  # to an earlier loading
+        self._welcome, self._notebook = welcome, welcome.notebook
+        if welcome.last is not None and welcome.last.session_id not in self._own_sessions():
+            self._last = welcome.last
+        for run_id in self._journal().not_stored():
+            self._published().again(run_id)
+
+    # How it comes and goes
+
+    def _hello(self) -> dict[str, Any]:
+        from rlm_jupyter import __version__
+
+        return {
+            "type": "hello",
+            "protocol": _PROTOCOL,
+            "load_id": self._load_id,
+            "version": __version__,
+            "reach": self.reach,
+        }
+
+    def _reachable(self) -> Reach:
+        """Return how the kernel can be reached while a cell runs, and open the control channel where it is needed."""
+        if "kernel subshells" in self._kernel.kernel_info.get("supported_features", ()):
+            return "subshell"
+        if self._kernel.control_thread is None:
+            return "shell"
+        self._kernel.control_handlers.setdefault("comm_msg", self._on_control)
+        return "control"
+
+    def _on_control(self, stream: Any, ident: Any, msg: dict[str, Any]) -> None:
+        if msg["content"].get("comm_id") == self._comm.comm_id:
+            self._comm.handle_msg(msg)
+
+    def _published(self) -> Publisher:
+        with self._lock:
+            if self._publisher is None:
+                from .publisher import Publisher
+
+                journal = self._journal()
+                self._publisher = Publisher(self._comm.publish, journal.shared_events, journal.overdue)
+            return self._publisher
+
+    def close(self) -> None:
+        """Publish what waits, and take everything out of the kernel again."""
+        self._over = True
+        atexit.unregister(self._leave)
+        self._leave()
+        self._comm.close()
+        if self._kernel.control_handlers.get("comm_msg") == self._on_control:
+            del self._kernel.control_handlers["comm_msg"]
+
+    def _leave(self) -> None:
+        """Publish what waits, and see that it is on its way; write what no server said it has stored."""
+        if os.getpid() != self._process:
+            return
+        publisher, self._publisher = self._publisher, None
+        if publisher is None:
+            return
+        self._runs.clear()
+        publisher.close()
+        iopub = self._kernel.iopub_thread
+        if iopub is not None:
+            sent: SimpleQueue[None] = SimpleQueue()
+            iopub.schedule(lambda: sent.put(None))
+            try:
+                sent.get(timeout=1.0)
+            except Empty:
+                _log.debug("The last messages to the Jupyter server may not have been sent.")
+        self._journal().overdue(None)
+
+
+def _root_span() -> str:
+    from rlm_jupyter.trace.schema import ROOT_SPAN
+
+    return ROOT_SPAN

@@ -1,0 +1,62 @@
+"""Keeps the store within its bounds, now and then, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from .off_loop import off_loop
+
+if TYPE_CHECKING:
+    from .store import Change, Store
+
+__all__ = ["Housekeeping"]
+
+_log = logging.getLogger(__name__)
+
+_FIRST = 30.0
+"""Seconds after the server's start."""
+
+_AT_LEAST = 60.0
+"""Seconds between two times, while runs end."""
+
+
+class Housekeeping:
+    """Prunes the store some time after the server's start, and after runs have ended. Belongs to the event loop."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._task: asyncio.Task[None] | None = None
+        self._due = asyncio.Event()
+
+    def changed(self, change: Change) -> None:
+        """Take note that a run has ended, so that there is more than before."""
+        if change.ended:
+            self._due.set()
+
+    def start(self) -> None:
+        """Begin; nothing is done before the server has come up."""
+        self._due.set()
+        self._task = asyncio.get_running_loop().create_task(self._keep())
+
+    async def stop(self) -> None:
+        """Do no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _keep(self) -> None:
+        wait = _FIRST
+        while True:
+            await asyncio.sleep(wait)
+            wait = _AT_LEAST
+            await self._due.wait()
+            self._due.clear()
+            try:
+                pruned = await off_loop(self._store.prune)
+            except Exception as error:  # noqa: BLE001 - a full disk, a store in use: the next time may be better
+                _log.warning("The store could not be pruned (%s: %s).", type(error).__name__, error)
+                continue
+            if pruned.runs:
+                _log.info("%d old runs were deleted from the store, %d bytes.", pruned.runs, pruned.bytes)

@@ -1,0 +1,135 @@
+"""Control: a run is interrupted, stopped, halted, told something, and its code blocks are decided about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jupyter_core.utils import ensure_async
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from .base import RLMHandler
+
+if TYPE_CHECKING:
+    from rlm_jupyter.server.store.rows import RunRow
+    from rlm_jupyter.trace.wire import Control
+
+__all__ = ["ControlHandler", "ReviewerHandler"]
+
+_ACTIONS = ("interrupt", "stop", "pause", "resume", "note", "decide")
+_NOTE_LIMIT = 10_000
+
+_AT_THE_END_OF_THE_CELL = (
+    "This kernel takes no message while a cell runs (that takes ipykernel 7 or newer): it takes effect when the cell "
+    "ends. Interrupt the run to end it now."
+)
+
+
+class ControlHandler(RLMHandler):
+    """``runs/{run_id}/control``."""
+
+    body_limit = 1_100_000
+    """Bytes: a code block that was edited may be as long as one of the model's."""
+
+    @web.authenticated
+    @authorized
+    async def post(self, run_id: str) -> None:
+        """Do it, or have the kernel do it; the answer says when that is."""
+        asked = self.body()
+        if asked.get("action") not in _ACTIONS:
+            msg = f"action must be one of: {', '.join(_ACTIONS)}."
+            raise web.HTTPError(400, msg)
+        control = _control(run_id, asked) if asked["action"] != "interrupt" else None
+        run = await self.run_named(run_id)
+        await self._check_running(run)
+        self._check_waiting(run, control)
+        told: dict[str, Any] = {"run_id": run_id, "action": asked["action"], "when": "now", "note": None}
+        if control is None:
+            await self._interrupt(run)
+        elif not await self.services.link.send(run.kernel_id, control):
+            msg = "The kernel cannot be reached: it is restarting, or %unload_ext took the extension out of it."
+            raise web.HTTPError(409, msg, reason="Kernel out of reach")
+        elif self.services.link.reach(run.kernel_id) == "shell":
+            told |= {"when": "after the cell", "note": _AT_THE_END_OF_THE_CELL}
+        await self.reply(told, 202)
+
+    async def _check_running(self, run: RunRow) -> None:
+        if run.status is not None:
+            msg = f"This run is over: its status is {run.status}. There is nothing left to steer."
+            raise web.HTTPError(409, msg, reason="Run is over")
+        if not await self.has_kernel(run.kernel_id):
+            msg = "The kernel of this run is no more, and so the run is not either."
+            raise web.HTTPError(409, msg, reason="Kernel is gone")
+
+    def _check_waiting(self, run: RunRow, control: Control | None) -> None:
+        """Refuse a decision about another block than the one that waits; whether one does, a new server cannot know."""
+        decision = control.decision if control is not None else None
+        steered = self.services.changes.steered_of(run) if decision is not None else None
+        if decision is None or steered is None or steered.review is None:
+            return
+        if steered.review.review_id != decision.review_id:
+            msg = "Another block waits for a decision now. GET /rlm-jupyter/runs/{run_id} has it."
+            raise web.HTTPError(409, msg, reason="Another block waits")
+
+    async def _interrupt(self, run: RunRow) -> None:
+        try:
+            interrupting: Any = self.kernel_manager.interrupt_kernel  # by its types, not every one has to be awaited
+            await ensure_async(interrupting(run.kernel_id))
+        except (RuntimeError, KeyError) as error:  # it died since it was looked up
+            msg = "The kernel of this run is not running, and so the run is not either."
+            raise web.HTTPError(409, msg, reason="Kernel is gone") from error
+
+
+class ReviewerHandler(RLMHandler):
+    """``kernels/{kernel_id}/reviewer``."""
+
+    @web.authenticated
+    @authorized
+    async def put(self, kernel_id: str) -> None:
+        """Say that somebody decides here about the code blocks of ``%%rlm --review``: the cell then does not ask."""
+        await self._tell(kernel_id, present=True)
+
+    @web.authenticated
+    @authorized
+    async def delete(self, kernel_id: str) -> None:
+        """Say that nobody does any longer: the cell asks."""
+        await self._tell(kernel_id, present=False)
+
+    async def _tell(self, kernel_id: str, *, present: bool) -> None:
+        from rlm_jupyter.trace.wire import Reviewer
+
+        await self.kernel_named(kernel_id)
+        if not await self.services.link.send(kernel_id, Reviewer(present=present)):
+            msg = "This kernel has not loaded the extension, or cannot be reached. Run %load_ext rlm_jupyter in it."
+            raise web.HTTPError(409, msg, reason="Kernel out of reach")
+        await self.reply({"kernel_id": kernel_id, "present": present, "reach": self.services.link.reach(kernel_id)})
+
+
+def _control(run_id: str, asked: dict[str, Any]) -> Control:
+    """Return what was asked as a message to the kernel. Raises 400 when something is missing or too much."""
+    from pydantic import ValidationError
+
+    from rlm_jupyter.trace.wire import Control
+
+    action = asked["action"]
+    if unknown := set(asked) - {"action", "note", "decision"}:
+        msg = f"Nothing here is called {min(unknown)!r:.40}: an action takes note or decision, and nothing else."
+        raise web.HTTPError(400, msg)
+    if (action == "note") != ("note" in asked) or (action == "decide") != ("decision" in asked):
+        msg = "note goes with the action note, decision with the action decide, and neither with any other."
+        raise web.HTTPError(400, msg)
+    note = asked.get("note")
+    if action == "note" and not (isinstance(note, str) and note.strip() and len(note) <= _NOTE_LIMIT):
+        msg = f"note must be a text of 1 to {_NOTE_LIMIT:,} characters."
+        raise web.HTTPError(400, msg)
+    try:
+        control = Control.model_validate({**asked, "run_id": run_id})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        msg = f"{where}: {first['msg']}. GET /rlm-jupyter/openapi.json has the schema."
+        raise web.HTTPError(400, msg) from error
+    if control.decision is not None and (control.decision.decision == "edited") != (control.decision.code is not None):
+        msg = "code goes with the decision edited: it is what runs instead."
+        raise web.HTTPError(400, msg)
+    return control

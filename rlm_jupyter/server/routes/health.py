@@ -1,0 +1,50 @@
+"""How the extension is: what it has received, what it keeps, and what went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+import rlm_jupyter
+from rlm_jupyter.server.off_loop import off_loop
+
+from .base import RLMHandler
+
+__all__ = ["HealthHandler"]
+
+_SLOW = 0.5
+"""Seconds that the event loop may need to come round."""
+
+
+class HealthHandler(RLMHandler):
+    """``health``."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Tell how the extension is. No path of the machine is in it."""
+        services = self.services
+        store = await off_loop(services.store.stats)
+        begun = time.perf_counter()
+        await asyncio.sleep(0)
+        seconds = time.perf_counter() - begun
+        trace_files = {path: self._inside(text) for path, text in services.trace_files.problems().items()}
+        await self.reply(
+            {
+                "status": "ok" if seconds < _SLOW and not trace_files else "impaired",
+                "version": rlm_jupyter.__version__,
+                "store": store,
+                "intake": services.intake.stats(),
+                "kernels": services.tap.kernels(),
+                "trace_files": trace_files,
+                "loop": {"ok": seconds < _SLOW, "seconds": seconds},
+            }
+        )
+
+    def _inside(self, text: str) -> str:
+        """Return the text without the folder that the server serves: what it says of the machine is in the log."""
+        folder = str(getattr(self.contents_manager, "root_dir", ""))
+        return text.replace(folder, "") if len(folder) > 1 else text

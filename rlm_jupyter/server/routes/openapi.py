@@ -1,0 +1,66 @@
+"""The OpenAPI document: ``openapi.yaml``, with the schemas that the code knows better than a page could."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from .base import RLMHandler, json_bytes
+
+__all__ = ["OpenAPIHandler", "openapi_document"]
+
+_DOCUMENT = Path(__file__).parents[1] / "openapi.yaml"
+_REFERENCE = "#/components/schemas/{model}"
+
+
+class OpenAPIHandler(RLMHandler):
+    """``openapi.json``."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer with the document, for this server's own address."""
+        base_url = self.base_url.rstrip("/")
+        await self.send(lambda: json_bytes({**openapi_document(), "servers": [{"url": base_url or "/"}]}))
+
+
+@lru_cache(maxsize=1)
+def openapi_document() -> dict[str, Any]:
+    """Return the document, complete but for ``servers``: each server has its own base URL."""
+    import yaml
+
+    import rlm_jupyter
+    from rlm_jupyter.trace.artifacts.formats import FORMATS
+
+    document: dict[str, Any] = yaml.safe_load(_DOCUMENT.read_text(encoding="utf-8"))
+    document["info"]["version"] = rlm_jupyter.__version__
+    schemas = document["components"]["schemas"]
+    schemas.update(_model_schemas())
+    schemas["FormatName"]["enum"] = list(FORMATS)
+    artifact = document["paths"]["/rlm-jupyter/runs/{run_id}/artifacts/{format}"]["get"]["responses"]["200"]
+    artifact["content"] = {
+        media_type: {"schema": {"type": "object" if media_type.endswith("json") else "string"}}
+        for media_type in sorted({form.media_type for form in FORMATS.values()})
+    }
+    return document
+
+
+def _model_schemas() -> dict[str, Any]:
+    """Return the JSON schemas of the trace's events, and of what else is sent as the wire's models have it."""
+    from pydantic.json_schema import models_json_schema
+
+    from rlm_jupyter.trace import schema, wire
+
+    answered = (schema.SpanStart, schema.SpanEnd, wire.ProposedCode, wire.Steered, wire.TurnRecord)
+    sent = (wire.Decision,)
+    models = [
+        *((model, "serialization") for model in answered),
+        *((model, "validation") for model in sent),
+    ]
+    _, generated = models_json_schema(models, ref_template=_REFERENCE)  # type: ignore[arg-type]
+    schemas: dict[str, Any] = generated["$defs"]
+    return schemas

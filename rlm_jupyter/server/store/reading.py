@@ -1,0 +1,214 @@
+"""Runs as they are read: rows, events, texts, and traces made of them again."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .events import ID
+from .rows import RunRow, TextRow, UsageRow
+
+if TYPE_CHECKING:
+    from rlm_jupyter.trace.trace import Trace
+
+__all__ = [
+    "CUT_COLUMNS",
+    "FROM",
+    "LIST_TEXT",
+    "MOST",
+    "bounded",
+    "counts",
+    "key_of",
+    "missing",
+    "plain",
+    "run",
+    "run_row",
+    "runs",
+    "spans",
+    "text",
+    "trace",
+    "usage",
+]
+
+LIST_TEXT = 2_000
+"""Characters of a question, an answer or an error in a list."""
+
+MOST = 10_000
+"""Rows of an answer; of spans, ten times as many."""
+
+_NUMBER_LIMIT = 2**62
+
+_COLUMNS = """
+    runs.run_id, runs.notebook, notebooks.path, runs.kernel_id, runs.session_id, runs.turn, runs.cell_id,
+    {question}, runs.model, runs.backend, runs.environment, runs.status, runs.began, runs.ended, {answer}, {error},
+    runs.last_seq + runs.made, runs.events + runs.made,
+    runs.status IS NOT NULL AND runs.abandoned IS NULL AND runs.events = runs.last_seq + 1,
+    runs.iterations, runs.subcalls, runs.children, runs.input_tokens, runs.output_tokens,
+    CASE WHEN runs.calls > 0 AND runs.unpriced_calls = 0 THEN runs.cost END
+"""
+FROM = "FROM runs LEFT JOIN notebooks ON notebooks.id = runs.notebook AND notebooks.deleted IS NULL"
+
+WHOLE_COLUMNS = _COLUMNS.format(question="runs.question", answer="runs.answer", error="runs.error")
+CUT_COLUMNS = _COLUMNS.format(
+    question=f"substr(runs.question, 1, {LIST_TEXT})",
+    answer=f"substr(runs.answer, 1, {LIST_TEXT})",
+    error=f"substr(runs.error, 1, {LIST_TEXT})",
+)
+
+_STARTS = """
+    SELECT start_seq AS seq, 'start' AS event, span_id, parent_id AS other, started AS time, start_payload AS payload
+    FROM spans WHERE run = :run AND start_seq >= :since
+"""
+_ENDS = """
+    SELECT end_seq, 'end', span_id, status, ended, end_payload FROM spans WHERE run = :run AND end_seq >= :since
+"""
+
+
+def run(connection: sqlite3.Connection, run_id: str) -> RunRow | None:
+    """Return a run with the whole of its texts."""
+    if ID.fullmatch(run_id) is None:
+        return None
+    row = connection.execute(f"SELECT {WHOLE_COLUMNS} {FROM} WHERE runs.run_id = ?", (run_id,)).fetchone()
+    return run_row(row) if row is not None else None
+
+
+def runs(
+    connection: sqlite3.Connection, where: list[str], values: list[Any], *, limit: int, before: str | None
+) -> list[RunRow]:
+    """Return the runs that fulfil all conditions, the one that arrived last first."""
+    if before is not None:
+        key = key_of(connection, before)
+        if key is None:
+            return []
+        where, values = [*where, "runs.id < ?"], [*values, key]
+    conditions = " AND ".join(["TRUE", *where])
+    query = f"SELECT {CUT_COLUMNS} {FROM} WHERE {conditions} ORDER BY runs.id DESC LIMIT ?"
+    return [run_row(row) for row in connection.execute(query, (*values, bounded(limit)))]
+
+
+def run_row(row: Any) -> RunRow:
+    """Return the columns of a run as what they are."""
+    return RunRow(*(*row[:18], bool(row[18]), *row[19:25]))
+
+
+def key_of(connection: sqlite3.Connection, run_id: str) -> int | None:
+    """Return the number that a run has in the tables."""
+    if ID.fullmatch(run_id) is None:
+        return None
+    row = connection.execute("SELECT id FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    return int(row[0]) if row is not None else None
+
+
+def missing(connection: sqlite3.Connection, run_id: str, limit: int) -> list[tuple[int, int]]:
+    """Return the ranges of numbers that never came, both ends included, the lowest ones first."""
+    key = key_of(connection, run_id)
+    query = "SELECT first, last FROM gaps WHERE run = ? ORDER BY first LIMIT ?"
+    return [(first, last) for first, last in connection.execute(query, (key, bounded(limit)))]
+
+
+def spans(connection: sqlite3.Connection, run_id: str, since: int, limit: int, most: int | None) -> list[str]:
+    """Return start and end events as JSON, in order.
+
+    With ``most`` the list ends after the event that brings it beyond so many characters, but not after its first one:
+    so whoever cuts it there sees that there is more.
+    """
+    found = connection.execute("SELECT id, version FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    if found is None:
+        return []
+    values = {"run": found[0], "since": bounded(since, _NUMBER_LIMIT), "limit": bounded(limit, 10 * MOST)}
+    query = f"{_STARTS} UNION ALL {_ENDS} ORDER BY seq LIMIT :limit"
+    events: list[str] = []
+    size = 0
+    for row in connection.execute(query, values):
+        events.append(_event_text(run_id, found[1], *row))
+        size += len(events[-1])
+        if most is not None and size > most and len(events) > 1:
+            break
+    return events
+
+
+def text(connection: sqlite3.Connection, run_id: str, digest: str) -> TextRow | None:
+    """Return a text of a run."""
+    key = key_of(connection, run_id)
+    if key is None or ID.fullmatch(digest) is None:
+        return None
+    query = "SELECT digest, seq, size, cut, text FROM texts WHERE run = ? AND digest = ?"
+    row = connection.execute(query, (key, digest)).fetchone()
+    return TextRow(row[0], row[1], row[2], bool(row[3]), row[4]) if row is not None else None
+
+
+def usage(connection: sqlite3.Connection, run_id: str) -> list[UsageRow]:
+    """Return what the run's calls took, model by model."""
+    query = """
+        SELECT model, calls, input_tokens, output_tokens, cost, unpriced_calls FROM usage WHERE run_id = ?
+        ORDER BY model
+    """
+    return [UsageRow(*row) for row in connection.execute(query, (plain(run_id),))]
+
+
+def trace(connection: sqlite3.Connection, run_id: str) -> Trace | None:
+    """Return the trace of a run as far as it has come; None while its beginning is missing."""
+    from pydantic import ValidationError
+
+    from rlm_jupyter.trace.schema import ROOT_SPAN, event_adapter
+    from rlm_jupyter.trace.trace import Trace
+
+    built = Trace()
+    for line in _events(connection, run_id):
+        try:
+            built.add(event_adapter.validate_json(line))
+        except ValidationError:  # it was sound when it was stored: a newer version may see that otherwise
+            built.damage = "The store holds events of this run that cannot be read: they are left out."
+    return built if built.root is not None and built.root.span_id == ROOT_SPAN else None
+
+
+def _events(connection: sqlite3.Connection, run_id: str) -> Iterator[str]:
+    found = connection.execute("SELECT id, version FROM runs WHERE run_id = ?", (plain(run_id),)).fetchone()
+    if found is None:
+        return
+    texts = "SELECT seq, 'blob', digest, size, cut, text FROM texts WHERE run = :run"
+    query = f"{_STARTS} UNION ALL {_ENDS} UNION ALL {texts} ORDER BY seq"
+    for row in connection.execute(query, {"run": found[0], "since": 0}):
+        if row[1] == "blob":
+            seq, _, digest, size, cut, content = row
+            head = {"event": "blob", "version": found[1], "run_id": run_id, "seq": seq, "digest": digest}
+            yield json.dumps({**head, "size": size, "text": content, "cut": bool(cut)}, ensure_ascii=False)
+        else:
+            yield _event_text(run_id, found[1], *row)
+
+
+def _event_text(
+    run_id: str, version: int, seq: int, event: str, span_id: str, other: str | None, time: float, payload: str
+) -> str:
+    """Return the event as the recorder's JSON has it; names of runs and spans need no escapes."""
+    head = f'{{"event":"{event}","version":{version},"run_id":"{run_id}","seq":{seq},"span_id":"{span_id}"'
+    if event == "start":
+        parent = f'"{other}"' if other is not None else "null"
+        return f'{head},"parent_id":{parent},"started":{time!r},"payload":{payload}}}'
+    return f'{head},"ended":{time!r},"status":"{other}","payload":{payload}}}'
+
+
+def bounded(number: int, most: int = MOST) -> int:
+    """Return the number, or the nearest one that SQLite takes and that is sensible."""
+    return min(max(0, number), most)
+
+
+def plain(text: str) -> str:
+    """Return the text as UTF-8 can have it: a lone surrogate, as of an odd file name, is written out."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def counts(connection: sqlite3.Connection) -> dict[str, Any]:
+    """Return how much there is of what, and when the oldest and the newest run began."""
+    query = """
+        SELECT (SELECT count(*) FROM notebooks WHERE deleted IS NULL) AS notebooks,
+            (SELECT count(*) FROM
+                (SELECT 1 FROM runs WHERE session_id IS NOT NULL GROUP BY notebook, session_id)) AS sessions,
+            (SELECT count(*) FROM runs) AS runs, (SELECT count(*) FROM runs WHERE status IS NULL) AS running,
+            (SELECT count(*) FROM spans) AS spans, (SELECT count(*) FROM texts) AS texts,
+            (SELECT min(began) FROM runs) AS oldest, (SELECT max(began) FROM runs) AS newest
+    """
+    cursor = connection.execute(query)
+    return dict(zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True))

@@ -1,0 +1,151 @@
+"""The trace notebook of one notebook: written, moved along with it, and deleted with it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from typing import TYPE_CHECKING, Any
+
+from rlm_jupyter.trace.file_names import numbered
+
+from .off_loop import off_loop
+
+if TYPE_CHECKING:
+    from rlm_jupyter.trace.draft import Step, TraceDraft
+    from rlm_jupyter.trace.trace import Trace
+
+    from .contents import Contents
+
+__all__ = ["TraceFile"]
+
+
+class TraceFile:
+    """Where the trace of a notebook is, and what was written there. Its methods are called one at a time (``lock``).
+
+    ``place`` says where the trace of a notebook of some path belongs; None where none is written.
+    """
+
+    def __init__(self, home: str, contents: Contents, place: Callable[[str], str | None]) -> None:
+        self.lock = asyncio.Lock()
+        self.home = home
+        """The path of the notebook for which the file stands where it does."""
+        self.written: str | None = None
+        """The path of the trace notebook, once it was written."""
+        self._contents = contents
+        self._place = place
+        self._draft: TraceDraft | None = None
+
+    @property
+    def size(self) -> int:
+        """How many bytes of it are kept in memory."""
+        return self._draft.size if self._draft is not None else 0
+
+    def forget(self) -> None:
+        """Keep nothing of it in memory."""
+        if self._draft is not None:
+            self._draft.forget()
+
+    async def write(self, home: str, load: Iterable[Callable[[], Trace | None]]) -> list[Exception]:
+        """Write the traces beside the notebook, and return why some of them could not be rendered."""
+        await self.follow(home)
+        first_choice = self._place(home)
+        if first_choice is None:
+            return []
+        if self._draft is None:
+            self._draft = await off_loop(_new_draft, first_choice)
+        failures = [failure for each in load if (failure := await off_loop(_rendered, self._draft, each)) is not None]
+        steps, answer = self._draft.saving(), None
+        while not isinstance(step := await off_loop(_next, steps, answer), str):
+            answer = await self._done(step)
+        self.written = step
+        return failures
+
+    async def follow(self, home: str) -> None:
+        """Rename what is ours, also what the user edited, to where it belongs when the notebook's path is ``home``.
+
+        A name that is taken is left alone: the next free number is used.
+        """
+        old, new = self._place(self.home), self._place(home)
+        if old is not None and new is not None and old != new:
+            current = self._draft.number if self._draft is not None else 1
+            moved: dict[int, int] = {}
+            async for number in self._ours(old, current, edited=True):
+                target = number
+                while await self._contents.exists(numbered(new, target)):
+                    target += 1
+                await self._contents.make_folders(new)
+                await self._contents.rename(numbered(old, number), numbered(new, target))
+                moved[number] = target
+            current = moved.get(current, current)
+            if self._draft is not None:
+                self._draft.moved(new, current)
+            self.written = numbered(new, current) if self.written is not None else None
+        self.home = home
+
+    async def delete(self) -> None:
+        """Delete what is ours and nobody edited."""
+        first_choice = self._place(self.home)
+        if first_choice is not None:
+            current = self._draft.number if self._draft is not None else 1
+            async for number in self._ours(first_choice, current, edited=False):
+                await self._contents.delete(numbered(first_choice, number))
+        self.written = None
+
+    async def _ours(self, first_choice: str, current: int, *, edited: bool) -> AsyncIterator[int]:
+        """Yield the numbers of the files that are ours; with ``edited``, those that the user edited too."""
+        for number in itertools.count(1):
+            content = await self._contents.read(numbered(first_choice, number))
+            if content is None and number >= current:
+                return
+            if content is not None and await off_loop(_is_ours, content, edited=edited):
+                yield number
+
+    async def _done(self, step: Step) -> Any:
+        from rlm_jupyter.trace.draft import Look, Read, Written
+
+        if isinstance(step, Look):
+            return await self._contents.state(step.name)
+        if isinstance(step, Read):
+            return await self._contents.read(step.name)
+        text = await off_loop(_joined, step.text)
+        if not step.whatever and await self._contents.state(step.name) != step.over:
+            return None
+        if step.over is None:
+            await self._contents.make_folders(step.name)
+        return Written(await self._contents.write(step.name, text))
+
+
+def _new_draft(name: str) -> TraceDraft:
+    from rlm_jupyter.trace.draft import TraceDraft
+
+    return TraceDraft(name)
+
+
+def _rendered(draft: TraceDraft, load: Callable[[], Trace | None]) -> Exception | None:
+    """Render one run, and return why that failed."""
+    trace = load()
+    try:
+        if trace is not None:
+            draft.render([trace])
+    except Exception as error:  # noqa: BLE001 - what one kernel made up must not keep the other runs from being written
+        return error
+    return None
+
+
+def _next(steps: Generator[Step, Any, str], answer: Any) -> Step | str:
+    """Return the next step; after the last one, the name of the file."""
+    try:
+        return steps.send(answer)
+    except StopIteration as stop:
+        return str(stop.value)
+
+
+def _is_ours(content: Any, *, edited: bool) -> bool:
+    from rlm_jupyter.trace.draft import ours_in
+
+    return ours_in(content, edited=edited) is not None
+
+
+def _joined(text: Iterable[bytes]) -> str:
+    return b"".join(text).decode()

@@ -1,0 +1,275 @@
+"""Keeps the trace notebooks up to date with the store, through the contents manager."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tornado.web import HTTPError
+
+from rlm_jupyter.trace.file_names import trace_name_for
+
+from .contents import Contents
+from .off_loop import off_loop
+from .trace_file import TraceFile
+
+if TYPE_CHECKING:
+    from jupyter_server.services.contents.manager import ContentsManager
+
+    from .notebooks import Move, Notebooks
+    from .store import Change, Store
+
+__all__ = ["TraceFiles"]
+
+_log = logging.getLogger(__name__)
+
+_FIRST = 1.0
+"""Seconds after which the trace of a run that goes on is written for the first time."""
+
+_IDLE = 10.0
+"""Of a run under way, a file is written so many times more seldom than writing it takes: a huge run is no burden."""
+
+_AT_ONCE = 2
+"""How many files are rendered and written at the same time."""
+
+_IN_MEMORY = 64_000_000
+"""Bytes of rendered runs that are kept, so that only new ones have to be rendered."""
+
+_HOMELESS = 1_000
+"""How many runs are remembered whose kernel has no notebook yet."""
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A notebook's trace, the runs that it does not hold as they are now, and when it is to be written."""
+
+    notebook_id: int
+    file: TraceFile | None = None
+    runs: set[str] = field(default_factory=set)
+    due: float | None = None
+    timer: asyncio.TimerHandle | None = None
+    writing: bool = False
+    ended: float = float("-inf")
+    took: float = 0.0
+    path: str = ""
+    problem: str | None = None
+
+
+class TraceFiles:
+    """Writes the trace notebook of each notebook: when a run ends, and at intervals while one is under way.
+
+    ``location`` is ``beside`` the notebook, ``nowhere``, or a folder below the contents manager's root, in which traces
+    stand under their notebooks' own paths; ``interval`` is in seconds. Belongs to the event loop; rendering is done in
+    threads. Raises ``ValueError`` for a folder that leads out of the root.
+    """
+
+    def __init__(
+        self,
+        contents_manager: ContentsManager,
+        store: Store,
+        notebooks: Notebooks,
+        *,
+        location: str = "beside",
+        interval: float = 5.0,
+    ) -> None:
+        if ".." in location.split("/"):
+            msg = f"Trace notebooks cannot be written to {location!r}: name a folder below the server's root directory."
+            raise ValueError(msg)
+        self._contents = Contents(contents_manager)
+        self._store = store
+        self._notebooks = notebooks
+        self._location = location.strip("/") or "beside"
+        self._interval = interval
+        self._entries: dict[int, _Entry] = {}
+        self._homeless: dict[str, dict[str, bool]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        notebooks.on_move.append(self._moved)
+        notebooks.on_settled.append(self._settled)
+
+    def changed(self, change: Change) -> None:
+        """Take note of what changed about a run: it is written soon, and at once when it has ended."""
+        if change.began or change.ended:
+            self._notebooks.refresh_soon()
+        if self._location == "nowhere":
+            return
+        at_once = change.ended or change.whole
+        if change.notebook_id is not None:
+            self._touch(change.notebook_id, change.run_id, at_once=at_once)
+        elif sum(map(len, self._homeless.values())) < _HOMELESS:
+            self._homeless.setdefault(change.kernel_id, {})[change.run_id] = at_once
+
+    async def flush(self) -> None:
+        """Write all that is not written, whether it is due or not, and wait for what is under way."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        for entry in [entry for entry in self._entries.values() if entry.runs]:
+            self._cancel(entry)
+            await self._write(entry)
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def path_of(self, notebook_id: int) -> str | None:
+        """Return the path of a notebook's trace notebook; None when this server has written none."""
+        entry = self._entries.get(notebook_id)
+        return entry.file.written if entry is not None and entry.file is not None else None
+
+    def problems(self) -> dict[str, str]:
+        """Return what keeps trace notebooks from being written, by the path of the notebook."""
+        return {entry.path: entry.problem for entry in self._entries.values() if entry.problem is not None}
+
+    def place(self, notebook_path: str) -> str | None:
+        """Return where the trace of a notebook belongs; None where none is written, as that of a trace notebook."""
+        trace = trace_name_for(notebook_path)
+        if trace is None or self._location == "nowhere":
+            return None
+        return trace if self._location == "beside" else f"{self._location}/{trace}"
+
+    # --- when ---------------------------------------------------------------------------------------------------------
+
+    def _touch(self, notebook_id: int, run_id: str, *, at_once: bool) -> None:
+        entry = self._entries.setdefault(notebook_id, _Entry(notebook_id))
+        entry.runs.add(run_id)
+        now = self._now()
+        if at_once:
+            due = max(now, entry.ended + entry.took)
+        else:
+            due = max(now + min(_FIRST, self._interval), entry.ended + max(self._interval, _IDLE * entry.took))
+        self._schedule(entry, due)
+
+    def _schedule(self, entry: _Entry, due: float) -> None:
+        if entry.due is not None and entry.due <= due:
+            return
+        self._cancel(entry)
+        entry.due = due
+        if not entry.writing:
+            entry.timer = asyncio.get_running_loop().call_at(due, self._begin, entry)
+
+    def _cancel(self, entry: _Entry) -> None:
+        if entry.timer is not None:
+            entry.timer.cancel()
+        entry.timer = entry.due = None
+
+    def _begin(self, entry: _Entry) -> None:
+        self._cancel(entry)
+        entry.writing = True
+        self._spawn(self._write(entry), lambda: self._go_on(entry))
+
+    def _go_on(self, entry: _Entry) -> None:
+        """Write again what changed while it was written."""
+        entry.writing = False
+        due, entry.due = entry.due, None
+        if due is not None and entry.runs:
+            self._schedule(entry, max(due, entry.ended + entry.took))
+
+    def _spawn(self, work: Coroutine[Any, Any, None], then: Any = None) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if then is not None:
+                then()
+
+        task.add_done_callback(done)
+
+    # --- what ---------------------------------------------------------------------------------------------------------
+
+    async def _write(self, entry: _Entry) -> None:
+        async with self._slots:
+            runs, began = tuple(entry.runs), self._now()
+            entry.runs.clear()
+            try:
+                await self._bring(entry, runs)
+            except Exception as error:  # noqa: BLE001 - any contents manager may stand here, and raise what it likes
+                entry.runs.update(runs)  # tried again when the next run begins, goes on or ends
+                self._failed(entry, error)
+            entry.ended = self._now()
+            entry.took = entry.ended - began
+        self._shed()
+
+    async def _bring(self, entry: _Entry, runs: tuple[str, ...]) -> None:
+        """Bring the notebook's trace up to date with these runs."""
+        path = await self._notebooks.locate(entry.notebook_id)
+        if path is None:
+            await self._missing(entry, runs)
+            return
+        entry.path = path
+        if entry.file is None:
+            entry.file = TraceFile(path, self._contents, self.place)
+        async with entry.file.lock:
+            failures = await entry.file.write(path, [partial(self._store.trace, run_id) for run_id in sorted(runs)])
+        if failures:
+            raise failures[0]
+        entry.problem = None
+
+    async def _missing(self, entry: _Entry, runs: tuple[str, ...]) -> None:
+        path = await off_loop(self._store.path_of, entry.notebook_id)
+        if path is None:  # deleted
+            self._entries.pop(entry.notebook_id, None)
+            return
+        entry.path = path
+        entry.runs.update(runs)
+        self._say(entry, f"The notebook {path} is not there any more. Its trace is written on once it is.")
+
+    def _failed(self, entry: _Entry, error: Exception) -> None:
+        reason = (error.log_message or error.reason) if isinstance(error, HTTPError) else str(error)
+        where = self.place(entry.path) if entry.path else None
+        self._say(
+            entry,
+            f"The trace of {entry.path or 'a notebook'} cannot be written to {where} "
+            f"({reason or type(error).__name__}). Nothing is lost, the store has it; it is tried again with the next "
+            "run. If the folder cannot be written, let RLMExtension.trace_location name one that can.",
+        )
+
+    def _say(self, entry: _Entry, problem: str) -> None:
+        if entry.problem is None:
+            _log.warning("%s", problem)
+        entry.problem = problem
+
+    def _shed(self) -> None:
+        """Keep no more in memory than was agreed: what was written longest ago goes."""
+        held = sum(entry.file.size for entry in self._entries.values() if entry.file is not None)
+        for entry in sorted(self._entries.values(), key=lambda entry: entry.ended):
+            if held <= _IN_MEMORY:
+                return
+            if entry.file is not None and not entry.file.lock.locked() and not entry.runs:
+                held -= entry.file.size
+                entry.file.forget()
+
+    # --- where --------------------------------------------------------------------------------------------------------
+
+    def _settled(self, kernel_id: str, notebook_id: int | None) -> None:
+        runs = self._homeless.pop(kernel_id, {}) if notebook_id is not None else {}
+        for run_id, at_once in runs.items():
+            self._touch(int(notebook_id or 0), run_id, at_once=at_once)
+
+    def _moved(self, move: Move) -> None:
+        if self._location == "nowhere":
+            return
+        entry = self._entries.setdefault(move.notebook_id, _Entry(move.notebook_id))
+        if entry.file is None and move.old is not None:
+            entry.file = TraceFile(move.old, self._contents, self.place)
+        if entry.file is not None:
+            self._spawn(self._follow(entry, entry.file, move.new))
+
+    async def _follow(self, entry: _Entry, file: TraceFile, path: str | None) -> None:
+        async with file.lock:
+            try:
+                if path is None:
+                    self._cancel(entry)
+                    entry.runs.clear()
+                    self._entries.pop(entry.notebook_id, None)
+                    await file.delete()
+                else:
+                    entry.path = path
+                    await file.follow(path)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._failed(entry, error)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,217 @@
+"""Says whether what a kernel tells can be what it seems: every value of a message within its bounds."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pydantic import ValidationError
+
+from rlm_jupyter.trace.schema import (
+    Blob,
+    ModelCallEnd,
+    ModelCallStart,
+    RunStart,
+    SpanEnd,
+    SpanStart,
+    SubcallEnd,
+    SubcallStart,
+    event_adapter,
+)
+from rlm_jupyter.trace.wire import AskSession, AskSessions, Events, Hello, Steered, from_kernel
+
+from .parsing import BREATH
+from .refusal import Reason, RefusedError
+
+if TYPE_CHECKING:
+    from rlm_jupyter.trace.schema import EndPayload, StartPayload
+
+__all__ = ["COMM_ID", "EVENTS_LIMIT", "Event", "Message", "read_events", "read_message"]
+
+Event: TypeAlias = SpanStart | SpanEnd | Blob
+Message: TypeAlias = Hello | Events | Steered | AskSessions | AskSession
+
+EVENTS_LIMIT = 100_000
+"""Events of a message."""
+
+COMM_ID = re.compile(r"rlm_jupyter-[0-9a-f]{2,64}", re.ASCII)
+
+_NAME = re.compile(r"[0-9A-Za-z_.+-]{1,64}", re.ASCII)
+_SESSION_ID = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
+_is_span_id = re.compile(r"s[0-9]{1,9}", re.ASCII).fullmatch
+_is_digest = re.compile(r"sha256:[0-9a-f]{32}", re.ASCII).fullmatch
+_is_run_id = lru_cache(64)(re.compile(r"[0-9a-f]{32}", re.ASCII).fullmatch)
+
+_DEPTH = 100
+_SEQ_LIMIT = 100_000_000
+_INT_LIMIT = 2**63
+_LATEST = 32_503_680_000.0  # the year 3000
+
+_LINE_LIMIT = 1_000
+"""Characters of what is one line in a display, such as a model's name."""
+
+_TEXT_LIMIT = 250_000
+"""Characters of a text; the kernel keeps 100,000 of one, in a notation that may be longer."""
+
+_CODE_LIMIT = 2_500_000
+
+_EVENT_LIMIT = 20_000_000
+"""Characters of all texts of an event; the kernel sends none of more than 16 MB."""
+
+_LIMITS = {
+    **dict.fromkeys(("model", "backend", "environment", "batch", "cell_id"), _LINE_LIMIT),
+    **dict.fromkeys(("response_model", "response_id", "finish_reason"), _LINE_LIMIT),
+    **dict.fromkeys(("code", "proposed"), _CODE_LIMIT),
+}
+"""Characters of fields that are not just texts."""
+
+_STRIDE = 40
+"""Events after which other threads may run, above all the event loop; it takes a millisecond to validate them."""
+
+
+def read_message(data: Any) -> tuple[Message, int]:
+    """Return a message, and how many of its events are none at all. Raises ``RefusedError``.
+
+    The events themselves are not looked at: ``read_events`` does that.
+    """
+    if not isinstance(data, dict):
+        raise RefusedError(Reason.MALFORMED)
+    events, none = data.get("events"), 0
+    if isinstance(events, list):
+        if len(events) > EVENTS_LIMIT:
+            raise RefusedError(Reason.COUNT)
+        told = [event for event in events if isinstance(event, dict)]
+        none = len(events) - len(told)
+        data = {**data, "events": told}
+    else:
+        _measure(data)
+    try:
+        message = from_kernel.validate_python(data, strict=True)
+    except ValidationError:
+        raise RefusedError(Reason.SCHEMA) from None
+    _check_message(message)
+    return message, none
+
+
+def read_events(raw: Sequence[dict[str, Any]], refused: Counter[Reason]) -> list[Event]:
+    """Return the events that are sound, and count the others; one that is not does not harm its neighbours."""
+    events: list[Event] = []
+    for number, each in enumerate(raw, 1):
+        try:
+            events.append(_event(each))
+        except RefusedError as refusal:
+            refused[refusal.reason] += 1
+        if number % _STRIDE == 0:
+            time.sleep(BREATH)
+    return events
+
+
+def _event(raw: dict[str, Any]) -> Event:
+    size = _measure(raw)
+    try:
+        event = event_adapter.validate_python(raw, strict=True)
+    except ValidationError:
+        raise RefusedError(Reason.SCHEMA) from None
+    if isinstance(event, Blob):
+        sound = _is_digest(event.digest) and 0 <= event.size < _INT_LIMIT and size <= _TEXT_LIMIT
+    elif isinstance(event, SpanStart):
+        parent = event.parent_id
+        sound = _is_span_id(event.span_id) and (parent is None or _is_span_id(parent)) and 0 < event.started < _LATEST
+    else:
+        sound = _is_span_id(event.span_id) and 0 < event.ended < _LATEST
+    if not (sound and event.version == 1 and 0 <= event.seq < _SEQ_LIMIT and _is_run_id(event.run_id)):
+        raise RefusedError(Reason.VALUE)
+    if not isinstance(event, Blob):
+        _check_payload(event.payload, size)
+    return event
+
+
+def _check_payload(payload: StartPayload | EndPayload, size: int) -> None:
+    for name, value in payload.__dict__.items():
+        kind = type(value)
+        if kind is int:
+            _require(value >= 0)
+        elif kind is str and size > _LINE_LIMIT:
+            _require(len(value) <= _LIMITS.get(name, _TEXT_LIMIT))
+    if isinstance(payload, SubcallStart):
+        _require(_is_digest(payload.prompt))
+    elif isinstance(payload, SubcallEnd | ModelCallEnd):
+        _require(payload.reply is None or _is_digest(payload.reply))
+        _require(all(value is None or value >= 0 for value in payload.usage.__dict__.values()))
+    elif isinstance(payload, RunStart):
+        _require(payload.session_id is None or _fits(_SESSION_ID, payload.session_id))
+    elif isinstance(payload, ModelCallStart):
+        _require(all(_is_digest(each.digest) and len(each.role) <= _LINE_LIMIT for each in payload.added))
+
+
+def _check_message(message: Message) -> None:
+    if isinstance(message, Hello):
+        _require(0 < message.protocol < 1_000 and _fits(_SESSION_ID, message.load_id) and _fits(_NAME, message.version))
+    elif isinstance(message, AskSessions):
+        _require(_fits(_SESSION_ID, message.request_id))
+    elif isinstance(message, AskSession):
+        wanted = message.session_id
+        _require(_fits(_SESSION_ID, message.request_id) and (wanted is None or _fits(_SESSION_ID, wanted)))
+    elif isinstance(message, Steered):
+        _require(_is_run_id(message.run_id) is not None and 0 <= message.notes < _SEQ_LIMIT)
+        if message.review is not None:
+            review = message.review
+            _require(_fits(_SESSION_ID, review.review_id) and len(review.code) <= _CODE_LIMIT)
+            _require(0 <= review.iteration < _SEQ_LIMIT and 0 <= review.index < _SEQ_LIMIT)
+
+
+def _measure(values: dict[str, Any]) -> int:
+    """Return how many characters all texts have. Raises ``RefusedError`` when JSON values are too deep or too long.
+
+    The same for what JSON parsers let through although it is none: infinite numbers, integers beyond any use, and
+    halves of characters.
+    """
+    size, level = 0, list(values.values())
+    for _ in range(_DEPTH):
+        deeper: list[Any] = []
+        for value in level:
+            kind = type(value)
+            if kind is str:
+                size += len(value)
+                if not value.isascii():
+                    _require(_is_text(value))
+            elif kind is dict:
+                if value:
+                    deeper.extend(value)
+                    deeper.extend(value.values())
+            elif kind is list:
+                deeper.extend(value)
+            elif kind is float:
+                _require(math.isfinite(value))
+            elif kind is int:
+                _require(-_INT_LIMIT < value < _INT_LIMIT)
+        if not deeper:
+            break
+        level = deeper
+    else:
+        raise RefusedError(Reason.VALUE)
+    if size > _EVENT_LIMIT:
+        raise RefusedError(Reason.SIZE)
+    return size
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _fits(pattern: re.Pattern[str], value: str) -> bool:
+    return pattern.fullmatch(value) is not None
+
+
+def _require(sound: object) -> None:
+    if not sound:
+        raise RefusedError(Reason.VALUE)
