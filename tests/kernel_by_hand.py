@@ -67,8 +67,9 @@ class Kernel:
     def __init__(self, app: ServerApp, kernel_id: str) -> None:
         self.kernel_id = kernel_id
         self.manager: Any = app.kernel_manager.get_kernel(kernel_id)
-        self._app = app
-        self._client: AsyncKernelClient = self.manager.client()
+        self._kernels: Any = app.kernel_manager
+        client: Any = self.manager.client()
+        self._client: AsyncKernelClient = client
         self._client.start_channels()
 
     async def ready(self) -> Kernel:
@@ -82,9 +83,22 @@ class Kernel:
         reply = await self._client.execute(code, reply=True, timeout=60)
         assert reply["content"]["status"] == "ok", reply["content"]
 
-    def begin(self, code: str) -> None:
-        """Begin to run a cell."""
-        self._client.execute(code)
+    async def aside(self, code: str) -> None:
+        """Run a line on a subshell of its own, while a cell may be running."""
+        made = await self.ask("create_subshell_request", {})
+        message = self._client.session.msg("execute_request", {"code": code, "silent": True, "user_expressions": {}})
+        message["header"]["subshell_id"] = made["subshell_id"]
+        self._client.shell_channel.send(message)
+
+    async def ask(self, kind: str, content: dict[str, Any]) -> dict[str, Any]:
+        """Return what the kernel replies on the control channel."""
+        message = self._client.session.msg(kind, content)
+        self._client.control_channel.send(message)
+        while True:
+            reply = await self._client.get_control_msg(timeout=60)
+            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                found: dict[str, Any] = reply["content"]
+                return found
 
     async def value(self, expression: str) -> Any:
         """Return the value of an expression of plain values."""
@@ -122,13 +136,13 @@ class Kernel:
 
     async def restart(self) -> None:
         """Restart the kernel, as the front end's button does."""
-        await ensure_async(self._app.kernel_manager.restart_kernel(self.kernel_id))
+        await ensure_async(self._kernels.restart_kernel(self.kernel_id))
         await self.ready()
 
     async def shut_down(self) -> None:
         """End the kernel, as the front end's button does."""
         self.close()
-        await ensure_async(self._app.kernel_manager.shutdown_kernel(self.kernel_id))
+        await ensure_async(self._kernels.shutdown_kernel(self.kernel_id))
 
 
 class Listener:
@@ -139,7 +153,7 @@ class Listener:
         self.store = Store(folder / "store" / "store.sqlite3")
         self.link = Link(app.kernel_manager)
         self.intake = Intake(self.store, self.link, lambda kernel_id: None)
-        self.tap = Tap(app.kernel_manager, app.event_logger, self.intake, self.link)
+        self.tap = self._tap()
         self.changes: list[Change] = []
         self.told: list[tuple[str, Any]] = []
         self.gone: list[str] = []
@@ -163,6 +177,15 @@ class Listener:
         await self.intake.stop()
         self.store.close()
         await ensure_async(self.app.kernel_manager.shutdown_all(now=True))
+
+    async def listen_anew(self) -> None:
+        """Begin to listen as a server does that was not there before."""
+        self.tap = self._tap()
+        await self.tap.start()
+
+    def _tap(self) -> Tap:
+        events: Any = self.app.event_logger
+        return Tap(self.app.kernel_manager, events, self.intake, self.link)
 
     async def kernel(self) -> Kernel:
         """Start a kernel."""
@@ -194,5 +217,3 @@ class Listener:
     def refused(self) -> Counter[str]:
         """How many were refused, by reason."""
         return Counter(self.intake.stats()["refused"])
-
-

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from queue import Empty
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
@@ -49,7 +50,19 @@ class ServedKernel(LiveKernel):
         self.client = BlockingKernelClient(connection_file=str(file))
         self.client.load_connection_file()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        self._wait()
+
+    def _wait(self) -> None:
+        """Wait until the kernel answers, and is heard: a busy machine misses heartbeats, so they are not looked at."""
+        self.client.kernel_info(reply=True, timeout=60)
+        eventually(self._heard, "a message on iopub", 60)
+
+    def _heard(self) -> bool:
+        self.client.kernel_info(reply=True, timeout=60)
+        try:
+            return bool(self.client.get_iopub_msg(timeout=0.2))
+        except Empty:
+            return False
 
     def close(self) -> None:
         """Close this side's channels; the kernel goes on."""
@@ -67,7 +80,7 @@ class ServedKernel(LiveKernel):
     def restart(self) -> None:
         """Restart the kernel, as the front end's button does."""
         self.server.post(f"api/kernels/{self.kernel_id}/restart")
-        self.client.wait_for_ready(timeout=60)
+        self._wait()
 
 
 class LiveServer:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from queue import Empty
 from typing import Any
 
+from jupyter_client.session import Session
 from live_kernel import LiveKernel, Message
 
 from rlm_jupyter.trace.schema import Event, event_adapter
@@ -25,7 +27,8 @@ class ServerPart:
         self.comm_id = ""
         self._subshell: str | None = None
         self._client = kernel.manager.client()
-        self._client.session = kernel.manager.session.clone()  # each message is taken in once per session
+        # A session is who one is: two clients of one session would take each other's messages.
+        self._client.session = Session(key=kernel.manager.session.key)
 
     def __enter__(self) -> ServerPart:
         self._client.start_channels()
@@ -43,12 +46,12 @@ class ServerPart:
         """Take in what is published until this holds."""
         deadline = time.monotonic() + timeout
         while not until():
-            try:
-                self._take(self._client.get_iopub_msg(timeout=max(0.0, deadline - time.monotonic())))
-            except Empty:
+            with suppress(Empty):
+                self._take(self._client.get_iopub_msg(timeout=0.1))
+            if time.monotonic() > deadline:
                 said = [self.data(message).get("type") for message in self.messages]
                 msg = f"Waited {timeout} s in vain; heard {said}."
-                raise AssertionError(msg) from None
+                raise AssertionError(msg)
 
     def _take(self, message: Message) -> None:
         ours = str(message["content"].get("comm_id", "")).startswith(f"{TARGET}-")
@@ -103,9 +106,13 @@ class ServerPart:
 
     # What is said
 
-    def say(self, data: dict[str, Any], *, msg_type: str = "comm_msg", channel: str = "subshell") -> None:
-        """Say this to the kernel: on a subshell of the server's own, on the control channel, or on the shell."""
+    def say(self, data: dict[str, Any], *, msg_type: str = "comm_msg", channel: str | None = None) -> None:
+        """Say this to the kernel where it can be reached, on a subshell of the server's own or on the control channel.
+
+        ``channel`` says another way, such as ``shell``.
+        """
         session = self._client.session
+        channel = channel or self.of("hello")[-1]["reach"]
         message = session.msg(msg_type, {"comm_id": self.comm_id, "data": data})
         if channel == "subshell":
             if self._subshell is None:
@@ -113,7 +120,7 @@ class ServerPart:
             message["header"]["subshell_id"] = self._subshell
         (self._client.control_channel if channel == "control" else self._client.shell_channel).send(message)
 
-    def welcome(self, *, channel: str = "subshell", **fields: Any) -> None:
+    def welcome(self, *, channel: str | None = None, **fields: Any) -> None:
         """Greet the kernel as the server does."""
         hello = self.of("hello")[-1]
         self.say({"type": "welcome", "load_id": hello["load_id"], **fields}, channel=channel)

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rlm_jupyter.core.observation import head_and_tail
+from rlm_jupyter.session import ANSWER_LIMIT
+from rlm_jupyter.trace.digest import text_digest
 from rlm_jupyter.trace.schema import SpanEnd
 from rlm_jupyter.trace.trace import Trace
 from rlm_jupyter.trace.writer import TraceNotebook, trace_path_for
@@ -20,6 +23,8 @@ __all__ = ["Journal"]
 
 _SPARE = 200
 """How many traces are kept that are in no file: a kernel may run for weeks."""
+
+_VEIL = "[said in a run that is not kept]"
 
 
 @dataclass(slots=True)
@@ -66,6 +71,7 @@ class Journal:
         self._open: dict[str, _Open] = {}
         self._left_out: set[str] = set()
         self._kept: list[_Kept] = []
+        self._veiled: set[str] = set()  # digests of what was said in runs that are not shared
         self._files: dict[Path, TraceNotebook] = {}
         self.written: Path | None = None
 
@@ -109,13 +115,22 @@ class Journal:
         shared = run if run is not None else kept
         if shared is None or not shared.shared:
             return []
-        events = list(shared.trace.events)
+        events = [self.veiled(event) for event in shared.trace.events]
         if ranges is None:
             return events
         found: list[Event] = []
         for first, last in ranges:
             found += events[bisect_left(events, first, key=_number) : bisect_right(events, last, key=_number)]
         return found
+
+    def veiled(self, event: Event) -> Event:
+        """Return the event as it is published: a run tells its model what was said in the turns before.
+
+        What was said in a run that is not shared is left out of it.
+        """
+        if event.event != "blob" or event.digest not in self._veiled:
+            return event
+        return event.model_copy(update={"text": _VEIL, "cut": True})
 
     def stored(self, run_id: str) -> None:
         """Take note that a server has all of this run."""
@@ -174,6 +189,9 @@ class Journal:
             spare = [each for each in self._kept if nowhere or not each.written]
             dropped = next((each for each in spare if each.stored), spare[0]) if len(spare) >= _SPARE else None
             self._kept = [*(each for each in self._kept if each is not dropped), kept]
+            if not shared:
+                said = trace.run.question, head_and_tail(trace.answer or "", ANSWER_LIMIT)
+                self._veiled.update(text_digest(text) for text in said if text)
         return kept.written
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import heapq
 import json
 import logging
 import threading
@@ -33,6 +34,9 @@ EVENT_LIMIT = 16_000_000
 
 OVERDUE = 5.0
 """Seconds after which a run that has ended, and that nobody says is stored, is taken for not stored."""
+
+_RARELY = 300.0
+"""Seconds between two looks at a run that is still not stored; they begin at ``OVERDUE`` and double."""
 
 _MOST = 100_000
 """How many events wait; what comes beyond is not queued, and the server asks for it."""
@@ -66,21 +70,22 @@ class Publisher:
 
     Handing something over costs the same whatever waits, and nothing that an interrupt breaks into can harm it: the
     queue is C's. ``send`` gets the data of a comm message as JSON, ``find`` returns the events of a run that may be
-    published (of these numbers, or all), and ``overdue`` is told of a run that ended some seconds ago.
+    published (of these numbers, or all). ``overdue`` is told of a run that ended some seconds ago, and says whether to
+    be told again later.
     """
 
     def __init__(
         self,
         send: Callable[[bytes], None],
         find: Callable[[str, Ranges | None], Iterable[Event]],
-        overdue: Callable[[str], None],
+        overdue: Callable[[str], bool],
     ) -> None:
         self._send = send
         self._find = find
         self._overdue = overdue
         self._queue: SimpleQueue[Event | _Again | _Piece | None] = SimpleQueue()
         self._next: deque[Event | _Piece] = deque()  # what goes out before the queue
-        self._due: deque[tuple[float, str]] = deque()
+        self._due: list[tuple[float, float, str]] = []  # a heap: when, after how long a wait, which run
         self._size = BATCH
         self._closing = False
         self._warned = False
@@ -120,7 +125,8 @@ class Publisher:
                 self._send(message)
             except Exception as error:  # noqa: BLE001 - whatever ails the socket: the server asks for what is missing
                 self._warn("A message to the Jupyter server could not be published", error)
-            self._due.extend((time.monotonic() + OVERDUE, run_id) for run_id in ended)
+            for run_id in ended:
+                heapq.heappush(self._due, (time.monotonic() + OVERDUE, OVERDUE, run_id))
             if not self._closing:
                 time.sleep(INTERVAL)
 
@@ -134,9 +140,11 @@ class Publisher:
 
     def _tell_overdue(self) -> None:
         while self._due and self._due[0][0] <= time.monotonic():
-            _, run_id = self._due.popleft()
+            _, waited, run_id = heapq.heappop(self._due)
             try:
-                self._overdue(run_id)
+                if self._overdue(run_id):
+                    wait = min(2 * waited, _RARELY)
+                    heapq.heappush(self._due, (time.monotonic() + wait, wait, run_id))
             except Exception as error:  # noqa: BLE001 - the next run's events are not to be lost over this one's file
                 self._warn("A trace that the Jupyter server did not store could not be written", error)
 

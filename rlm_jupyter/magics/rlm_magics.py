@@ -331,11 +331,12 @@ class RLMMagics(Magics):
         )
         ask, notice = self.choose(arguments)
         live = LiveDisplay(updates=hasattr(self._shell, "kernel"))
-        reviewer = self._reviewer(live) if arguments.review or self.review else None
+        traced = self.trace and not arguments.no_trace
+        reviewer = self._reviewer(live, shared=traced) if arguments.review or self.review else None
         with ExitStack() as stack:
             if not (arguments.quiet or self.quiet):
                 stack.enter_context(live)
-            for told in (notice, self._no_trace_notebook(notebook, wanted=self.trace and not arguments.no_trace)):
+            for told in (notice, self._no_trace_notebook(notebook, wanted=traced)):
                 if told:
                     live.note(told)
             completion = self.conversations.ask(
@@ -350,10 +351,12 @@ class RLMMagics(Magics):
             self._shell.user_ns[arguments.out] = completion if response_model is None else completion.parsed
         return completion
 
-    def _reviewer(self, live: LiveDisplay) -> Reviewer:
+    def _reviewer(self, live: LiveDisplay, *, shared: bool) -> Reviewer:
+        """Return who is asked about code: somebody at the server, too, if it hears of the run and can be heard."""
         from .review import CellReviewer
 
-        reviewer = CellReviewer(self._shell, live, lambda: bool(getattr(self.link, "reviewer_present", False)))
+        link = self.link if shared and self.link is not None and self.link.reach != "shell" else None
+        reviewer = CellReviewer(self._shell, live, lambda: link is not None and link.reviewer_present)
         reviewer.check()
         return reviewer
 

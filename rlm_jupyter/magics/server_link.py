@@ -19,19 +19,18 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from comm import get_comm_manager
-from comm.base_comm import BaseComm
+from .link_comm import LinkComm
 
 if TYPE_CHECKING:
     from ipykernel.ipkernel import IPythonKernel
     from pydantic import BaseModel
 
+    from rlm_jupyter.core.steering import SteeringState
     from rlm_jupyter.trace.schema import Event
     from rlm_jupyter.trace.wire import (
         AskSession,
         AskSessions,
         Control,
-        Reviewer,
         SessionRecord,
         TellSession,
         TellSessions,
@@ -43,8 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NoAnswerError", "ServerLink"]
 
-_TARGET = "rlm_jupyter"  # wire.TARGET, and this is wire.PROTOCOL_VERSION: importing that module takes its time
-_PROTOCOL = 1
+_PROTOCOL = 1  # wire.PROTOCOL_VERSION: importing that module takes its time
 
 _ANSWER = 5.0  # seconds that an answer may take
 _RECENT = 120.0  # seconds for which an answer that came after its cell is still one
@@ -58,45 +56,6 @@ class NoAnswerError(RuntimeError):
     """The server did not answer; the message says what to do."""
 
 
-class _Comm(BaseComm):
-    """A comm that belongs to no cell, and that no front end can close."""
-
-    def __init__(self, kernel: IPythonKernel, hear: Callable[[Any], None], data: dict[str, Any]) -> None:
-        self._kernel = kernel
-        self._process = os.getpid()
-        self._hear = hear
-        super().__init__(target_name=_TARGET, comm_id=f"{_TARGET}-{uuid.uuid4().hex}", data=data)
-
-    def publish_msg(
-        self,
-        msg_type: str,
-        data: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
-        buffers: Any = None,
-        **keys: Any,
-    ) -> None:
-        """Publish without a parent: it belongs to no cell, and nothing is attached to one."""
-        self._publish(msg_type, json.dumps({"data": data or {}, "comm_id": self.comm_id, **keys}).encode())
-
-    def publish(self, data: bytes) -> None:
-        """Publish a message whose data is JSON already."""
-        self._publish("comm_msg", b'{"data":' + data + b',"comm_id":"' + self.comm_id.encode() + b'"}')
-
-    def handle_msg(self, msg: dict[str, Any]) -> None:
-        """Hear what the server says. The base class pretends that a cell runs, and matplotlib shows its figures."""
-        self._hear(msg["content"].get("data"))
-
-    def handle_close(self, msg: dict[str, Any]) -> None:
-        """Stay: a front end closes what it does not know, and the manager has taken this comm out."""
-        self._closed = False
-        get_comm_manager().register_comm(self)
-
-    def _publish(self, msg_type: str, content: bytes) -> None:
-        session = self._kernel.session
-        if session is not None and os.getpid() == self._process:
-            session.send(self._kernel.iopub_socket, msg_type, cast(Any, content), ident=self.topic)
-
-
 class _Asked:
     """A question to the server; its answer may come after the cell that asked."""
 
@@ -108,8 +67,8 @@ class _Asked:
 class ServerLink:
     """Publishes the runs that ``journal`` shares, and keeps what the server says about this notebook.
 
-    ``own_sessions`` returns the ids of this kernel's sessions. ``on_control`` and ``on_reviewer`` are called with what
-    a user does in the sidebar, on the thread that hears it.
+    ``own_sessions`` returns the ids of this kernel's sessions. Runs that are shared can be steered through the server;
+    ``reviewer_present`` tells whether somebody there decides about code blocks.
     """
 
     def __init__(
@@ -130,11 +89,11 @@ class ServerLink:
         self._notebook: str | None = None
         self._over = False
         self._load_id = uuid.uuid4().hex
-        self._opened = time.monotonic()
-        self.on_control: Callable[[Control], None] | None = None
-        self.on_reviewer: Callable[[Reviewer], None] | None = None
+        self._opened = self._greeted = time.monotonic()
+        self._retell = False
+        self._reviewer_present = False
         self.reach: Reach = self._reachable()
-        self._comm = _Comm(kernel, self.hear, self._hello())
+        self._comm = LinkComm(kernel, self.hear, self._hello())
         atexit.register(self._leave)
 
     @classmethod
@@ -155,7 +114,7 @@ class ServerLink:
         if event.seq == 0 and not self._over and self._journal().shares(event.run_id):
             self._runs.add(event.run_id)
         if event.run_id in self._runs:
-            (self._publisher or self._published()).put(event)
+            (self._publisher or self._published()).put(self._journal().veiled(event))
             if event.event == "end" and event.span_id == _root_span():
                 self._runs.discard(event.run_id)
 
@@ -229,6 +188,12 @@ class ServerLink:
         return self._notebook
 
     @property
+    def reviewer_present(self) -> bool:
+        """Whether somebody decides about code blocks through the server."""
+        self._read()
+        return self._reviewer_present
+
+    @property
     def last(self) -> SessionRecord | None:
         """The notebook's last session from before this kernel, which it may have taken up since."""
         self._read()
@@ -241,8 +206,7 @@ class ServerLink:
         if not isinstance(message, dict):
             return
         if message.get("type") == "introduce":  # a server that was not there when the extension was loaded
-            self._load_id = uuid.uuid4().hex
-            self._comm.publish(json.dumps(self._hello()).encode())
+            self._greet()
             return
         self._heard.append(message)
         for news in list(self._changed):
@@ -264,6 +228,7 @@ class ServerLink:
         """Take in a message, and return what is left to be called."""
         from pydantic import ValidationError
 
+        from rlm_jupyter.runs.steering import ask_again
         from rlm_jupyter.trace.wire import to_kernel
 
         try:
@@ -271,11 +236,11 @@ class ServerLink:
         except ValidationError as error:
             _log.debug("A message of the Jupyter server's was passed over: %s", error)
             return []
-        on_control, on_reviewer = self.on_control, self.on_reviewer
         if message.type == "control":
-            return [lambda: on_control(message)] if on_control is not None else []
+            return [lambda: self._steer(message)]
         if message.type == "reviewer":
-            return [lambda: on_reviewer(message)] if on_reviewer is not None else []
+            self._reviewer_present = message.present
+            return [] if message.present else [ask_again]
         if message.type == "welcome":
             self._welcomed(message)
         elif message.type == "notebook":
@@ -284,11 +249,16 @@ class ServerLink:
             self._journal().stored(message.run_id)
         elif message.type == "missing":
             self._published().again(message.run_id, message.ranges)
-        else:
+        elif message.type != "introduce":  # which needs no reading: it is answered as it is heard
             for asked in list(self._asked.values()):
                 if asked.request_id == message.request_id:
                     asked.answers.put((time.monotonic(), message))
         return []
+
+    def _greet(self) -> None:
+        """Say hello once more: the answer tells that there is a server, which may have missed what was said before."""
+        self._load_id, self._greeted, self._retell = uuid.uuid4().hex, time.monotonic(), True
+        self._comm.publish(json.dumps(self._hello()).encode())
 
     def _welcomed(self, welcome: Welcome) -> None:
         """Take in the greeting; a server that is new here gets what no server has."""
@@ -297,8 +267,42 @@ class ServerLink:
         self._welcome, self._notebook = welcome, welcome.notebook
         if welcome.last is not None and welcome.last.session_id not in self._own_sessions():
             self._last = welcome.last
-        for run_id in self._journal().not_stored():
-            self._published().again(run_id)
+        if self._retell:
+            self._retell = False
+            for run_id in self._journal().not_stored():
+                self._published().again(run_id)
+
+    def _overdue(self, run_id: str) -> bool:
+        """Write a run that the server did not say it has, and look for the server; return whether to look again."""
+        journal = self._journal()
+        journal.overdue(run_id)
+        if self._welcome is None or run_id not in journal.not_stored():
+            return False
+        if time.monotonic() - self._greeted > _ANSWER:
+            self._greet()
+        return True
+
+    # How runs are steered
+
+    def _steer(self, control: Control) -> None:
+        from rlm_jupyter.runs.steering import steer
+
+        if control.run_id in self._runs:
+            steer(control)
+
+    def _steered(self, run_id: str, state: SteeringState) -> None:
+        """Publish how a run is steered that is shared; of others nothing leaves the kernel."""
+        from rlm_jupyter.trace.wire import ProposedCode, Steered
+
+        if run_id not in self._runs:
+            return
+        block = state.review
+        review = None
+        if block is not None:
+            review = ProposedCode(
+                review_id=block.review_id, code=block.code, iteration=block.iteration, index=block.index
+            )
+        self.say(Steered(run_id=run_id, paused=state.paused, stopping=state.stopping, notes=state.notes, review=review))
 
     # How it comes and goes
 
@@ -329,10 +333,13 @@ class ServerLink:
     def _published(self) -> Publisher:
         with self._lock:
             if self._publisher is None:
+                from rlm_jupyter.runs import steering
+
                 from .publisher import Publisher
 
                 journal = self._journal()
-                self._publisher = Publisher(self._comm.publish, journal.shared_events, journal.overdue)
+                steering.observers.append(self._steered)
+                self._publisher = Publisher(self._comm.publish, journal.shared_events, self._overdue)
             return self._publisher
 
     def close(self) -> None:
@@ -351,6 +358,9 @@ class ServerLink:
         publisher, self._publisher = self._publisher, None
         if publisher is None:
             return
+        from rlm_jupyter.runs import steering
+
+        steering.observers.remove(self._steered)
         self._runs.clear()
         publisher.close()
         iopub = self._kernel.iopub_thread

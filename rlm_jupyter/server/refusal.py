@@ -21,6 +21,7 @@ class Reason(str, Enum):
     VALUE = "value"
     COUNT = "count"
     FOREIGN = "foreign"
+    CONFLICT = "conflict"
     RATE = "rate"
     QUEUE = "queue"
     KERNEL = "kernel"

@@ -39,11 +39,8 @@ _LOOK_ROUND = 5.0
 _LAST_WORDS = 0.5
 """Seconds for which a kernel that is gone is still listened to: what it said may be on its way."""
 
-_QUEUE = 1_000
-"""Messages that the socket holds; the kernel's end drops what is more."""
-
-_FRAME_LIMIT = 32_000_000
-"""Bytes; a peer that sends a larger frame is cut off, and connects again."""
+_QUEUE = 200
+"""Messages that the socket holds, of any size: ZeroMQ would cut off for good a peer that sends a larger one."""
 
 _RECONNECT = 20
 """Milliseconds between two attempts to connect; by default they are 100, in which a kernel may say hello."""
@@ -214,7 +211,6 @@ class Tap:
         # Options count for connections to come, and it is connected already.
         address = str(socket.get_string(zmq.LAST_ENDPOINT))
         socket.setsockopt(zmq.RCVHWM, _QUEUE)
-        socket.setsockopt(zmq.MAXMSGSIZE, _FRAME_LIMIT)
         socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT)
         socket.setsockopt(zmq.UNSUBSCRIBE, b"")
         socket.setsockopt(zmq.SUBSCRIBE, TOPIC)

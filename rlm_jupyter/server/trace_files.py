@@ -36,6 +36,9 @@ _IDLE = 10.0
 _AT_ONCE = 2
 """How many files are rendered and written at the same time."""
 
+_MOMENT, _PATIENCE = 0.05, 20
+"""Seconds between two looks for a notebook that is not there, and how many looks are worth it."""
+
 _IN_MEMORY = 64_000_000
 """Bytes of rendered runs that are kept, so that only new ones have to be rendered."""
 
@@ -187,14 +190,14 @@ class TraceFiles:
                 await self._bring(entry, runs)
             except Exception as error:  # noqa: BLE001 - any contents manager may stand here, and raise what it likes
                 entry.runs.update(runs)  # tried again when the next run begins, goes on or ends
-                self._failed(entry, error)
+                await self._failed(entry, error)
             entry.ended = self._now()
             entry.took = entry.ended - began
         self._shed()
 
     async def _bring(self, entry: _Entry, runs: tuple[str, ...]) -> None:
         """Bring the notebook's trace up to date with these runs."""
-        path = await self._notebooks.locate(entry.notebook_id)
+        path = await self._located(entry)
         if path is None:
             await self._missing(entry, runs)
             return
@@ -207,6 +210,16 @@ class TraceFiles:
             raise failures[0]
         entry.problem = None
 
+    async def _located(self, entry: _Entry) -> str | None:
+        """Return where the notebook is; one that is being renamed is for a moment at neither place."""
+        path = await self._notebooks.locate(entry.notebook_id)
+        for _ in range(_PATIENCE if entry.problem is None else 0):
+            if path is not None or await off_loop(self._store.path_of, entry.notebook_id) is None:
+                break
+            await asyncio.sleep(_MOMENT)
+            path = await self._notebooks.locate(entry.notebook_id)
+        return path
+
     async def _missing(self, entry: _Entry, runs: tuple[str, ...]) -> None:
         path = await off_loop(self._store.path_of, entry.notebook_id)
         if path is None:  # deleted
@@ -216,7 +229,14 @@ class TraceFiles:
         entry.runs.update(runs)
         self._say(entry, f"The notebook {path} is not there any more. Its trace is written on once it is.")
 
-    def _failed(self, entry: _Entry, error: Exception) -> None:
+    async def _failed(self, entry: _Entry, error: Exception) -> None:
+        if (
+            entry.path
+            and isinstance(error, HTTPError)
+            and await self._notebooks.locate(entry.notebook_id) != entry.path
+        ):
+            self._schedule(entry, self._now())  # it was renamed, or deleted, meanwhile
+            return
         reason = (error.log_message or error.reason) if isinstance(error, HTTPError) else str(error)
         where = self.place(entry.path) if entry.path else None
         self._say(
@@ -268,8 +288,10 @@ class TraceFiles:
                 else:
                     entry.path = path
                     await file.follow(path)
+                    if entry.runs:
+                        self._schedule(entry, self._now())
             except Exception as error:  # noqa: BLE001 - as above
-                self._failed(entry, error)
+                await self._failed(entry, error)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

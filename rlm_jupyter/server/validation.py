@@ -81,21 +81,25 @@ def read_message(data: Any) -> tuple[Message, int]:
     """
     if not isinstance(data, dict):
         raise RefusedError(Reason.MALFORMED)
-    events, none = data.get("events"), 0
-    if isinstance(events, list):
-        if len(events) > EVENTS_LIMIT:
-            raise RefusedError(Reason.COUNT)
-        told = [event for event in events if isinstance(event, dict)]
-        none = len(events) - len(told)
-        data = {**data, "events": told}
-    else:
-        _measure(data)
+    if data.get("type") == "events":
+        return _batch(data)
+    _measure(data)
     try:
         message = from_kernel.validate_python(data, strict=True)
     except ValidationError:
         raise RefusedError(Reason.SCHEMA) from None
     _check_message(message)
-    return message, none
+    return message, 0
+
+
+def _batch(data: dict[str, Any]) -> tuple[Events, int]:
+    events = data.get("events")
+    if not isinstance(events, list) or len(data) != 2:
+        raise RefusedError(Reason.SCHEMA)
+    if len(events) > EVENTS_LIMIT:
+        raise RefusedError(Reason.COUNT)
+    told = [event for event in events if type(event) is dict]
+    return Events.model_construct(events=told), len(events) - len(told)
 
 
 def read_events(raw: Sequence[dict[str, Any]], refused: Counter[Reason]) -> list[Event]:

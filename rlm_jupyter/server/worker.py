@@ -238,7 +238,7 @@ class Worker:
                 self.gaps.lost(kernel_id, run_id, now)
             return
         self.stored += len(events) - refused
-        self.refused[Reason.FOREIGN] += refused
+        self.refused[Reason.CONFLICT] += refused
         for change in changes:
             self.gaps.heard(kernel_id, change.run_id, numbers.get(change.run_id, ()), now)
             if change.whole:

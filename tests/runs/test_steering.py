@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -88,11 +89,11 @@ def the_run() -> Steering:
 
 def control(action: str, **fields: Any) -> bool:
     (run_id,) = under_way
-    return steer(Control(run_id=run_id, action=action, **fields))  # type: ignore[arg-type]
+    return steer(Control(run_id=run_id, action=action, **fields))
 
 
 def decide(block: ProposedBlock, decision: str, **fields: Any) -> bool:
-    told = ToldDecision(review_id=block.review_id, decision=decision, **fields)  # type: ignore[arg-type]
+    told = ToldDecision(review_id=block.review_id, decision=decision, **fields)
     return control("decide", decision=told)
 
 
@@ -107,10 +108,30 @@ def at(number: int, act: Callable[[], object], script: Script) -> Script:
     return acting
 
 
-def beside(work: Callable[[], None]) -> threading.Thread:
-    thread = threading.Thread(target=work)
+@contextmanager
+def meanwhile(*work: Callable[[], object]) -> Iterator[None]:
+    """Do this in a thread while the block runs; what fails in it ends the run, and the test."""
+    failures: list[BaseException] = []
+
+    def do() -> None:
+        try:
+            for each in work:
+                each()
+        except BaseException as failure:
+            failures.append(failure)
+            for steering in tuple(under_way.values()):
+                steering.reviewer = lambda block: Decision("rejected")
+                steering.stop()
+                steering.ask_again()
+
+    thread = threading.Thread(target=do)
     thread.start()
-    return thread
+    try:
+        yield
+    finally:
+        thread.join()
+        if failures:
+            raise failures[0]
 
 
 def stays_quiet(server: ScriptedServer) -> None:
@@ -118,6 +139,15 @@ def stays_quiet(server: ScriptedServer) -> None:
     sent = len(server.requests)
     with pytest.raises(AssertionError, match="Waited"):
         server.wait_for(sent + 1, QUIET)
+
+
+def becomes_quiet(server: ScriptedServer) -> None:
+    """Wait until no request has come for a while."""
+    try:
+        server.wait_for(len(server.requests) + 1, QUIET)
+    except AssertionError:
+        return
+    becomes_quiet(server)
 
 
 def looks(count: int) -> list[str]:
@@ -169,25 +199,33 @@ def test_a_pause_holds_requests_until_the_run_may_go_on(onlooker: Onlooker, comp
             control("note", note="Welcome back.")
             control("resume")
 
-        thread = beside(go_on)
-        assert complete(rlm, "parent").response == "done"
-        thread.join()
+        with meanwhile(go_on):
+            assert complete(rlm, "parent").response == "done"
         assert server.requests[2].prompt.endswith("The user says: Welcome back.")
     assert [state.paused for state in onlooker.states] == [True, True, False, False]
+
+
+async def paused(rlm: RLM) -> None:
+    """Wait until an iteration has ended, of a run that is paused by then."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def look(event: Event) -> None:
+        if isinstance(event, SpanEnd) and isinstance(event.payload, IterationEnd):
+            loop.call_soon_threadsafe(ended.set)
+
+    rlm.listeners = [look]
+    await asyncio.wait_for(ended.wait(), 20)
+    assert the_run().state.paused
 
 
 def test_an_event_loop_is_free_in_a_pause() -> None:
     async def both(rlm: RLM) -> tuple[str, int]:
         run = asyncio.ensure_future(rlm.acompletion("parent"))
-        turns = 0
-        while not (under_way and the_run().state.paused):
-            await asyncio.sleep(0.01)
-        while turns < 20:
-            await asyncio.sleep(0.01)
-            turns += 1
+        await paused(rlm)
+        turns = [await asyncio.sleep(0.01, number) for number in range(20)]
         assert not run.done()
         the_run().resume()
-        return (await run).response, turns
+        return (await run).response, len(turns)
 
     script = at(1, lambda: control("pause"), family(*looks(1), "FINAL(done)"))
     with ScriptedServer(script) as server, asked(server) as rlm:
@@ -207,16 +245,14 @@ def test_children_wait_too_and_none_begins(onlooker: Onlooker) -> None:
 
         def go_on() -> None:
             server.wait_for(2)
-            server.wait_idle()
-            stays_quiet(server)
+            becomes_quiet(server)
             children = [request for request in server.requests if question(request) != "parent"]
             assert all(step(request) == 0 for request in children)
             assert len(children) <= 2, "there is room for two, and the others have not begun"
             control("resume")
 
-        thread = beside(go_on)
-        result = rlm.completion("parent")
-        thread.join()
+        with meanwhile(go_on):
+            result = rlm.completion("parent")
         assert said(result) == "grown up|grown up|grown up|grown up\n"
 
 
@@ -244,10 +280,8 @@ def test_the_stop_button_ends_a_pause(onlooker: Onlooker) -> None:
             stays_quiet(server)
             press()
 
-        thread = beside(stop)
-        with pytest.raises(InterruptedRun, match="The run was interrupted") as caught:
+        with meanwhile(stop), pytest.raises(InterruptedRun, match="The run was interrupted") as caught:
             rlm.completion("parent")
-        thread.join()
         assert caught.value.partial_answer == "seen 1"
         stays_quiet(server)
         assert len(server.requests) == 1
@@ -256,8 +290,7 @@ def test_the_stop_button_ends_a_pause(onlooker: Onlooker) -> None:
 def test_a_task_that_is_cancelled_ends_a_pause(onlooker: Onlooker) -> None:
     async def cancelled(rlm: RLM) -> None:
         run = asyncio.ensure_future(rlm.acompletion("parent"))
-        while not (under_way and the_run().state.paused):
-            await asyncio.sleep(0.01)
+        await paused(rlm)
         run.cancel()
         with pytest.raises(asyncio.CancelledError):
             await run
@@ -346,10 +379,9 @@ def test_stop_ends_a_pause(onlooker: Onlooker, complete: Complete) -> None:
     script = at(1, lambda: control("pause"), family(*looks(2)))
     with ScriptedServer(script) as server, asked(server) as rlm:
         rlm.listeners = [onlooker.observe]
-        thread = beside(lambda: (onlooker.until_iterations_ended(1), stays_quiet(server), control("stop"))[0])
-        with pytest.raises((InterruptedRun, CancellationError), match="stopped after iteration 1"):
+        stop = (lambda: onlooker.until_iterations_ended(1), lambda: stays_quiet(server), lambda: control("stop"))
+        with meanwhile(*stop), pytest.raises((InterruptedRun, CancellationError), match="stopped after iteration 1"):
             complete(rlm, "parent")
-        thread.join()
         assert len(server.requests) == 1
 
 
@@ -357,15 +389,14 @@ def test_no_summary_is_asked_for_in_a_run_that_stops(onlooker: Onlooker) -> None
     long = code(f"print('word ' * 2_000)  # {'talk ' * 600}")
     script = at(1, lambda: control("stop"), family(long, "a summary", "FINAL(done)"))
     with ScriptedServer(script) as server:
-        with asked(server, compaction=True, context_window=1_500) as rlm:
-            with pytest.raises(InterruptedRun):
-                rlm.completion("parent")
+        with asked(server, compaction=True, context_window=1_500) as rlm, pytest.raises(InterruptedRun):
+            rlm.completion("parent")
         assert len(server.requests) == 1
     script = at(2, lambda: control("stop"), family(long, "a summary", "FINAL(done)"))
     with ScriptedServer(script) as server:
-        with asked(server, compaction=True, context_window=1_500) as rlm:
-            with pytest.raises(InterruptedRun, match="after iteration 1"):
-                rlm.completion("parent")
+        rlm = asked(server, compaction=True, context_window=1_500)
+        with rlm, pytest.raises(InterruptedRun, match="after iteration 1"):
+            rlm.completion("parent")
         assert len(server.requests) == 2
 
 
@@ -392,9 +423,8 @@ def test_whatever_ends_a_run_takes_it_out_of_those_under_way() -> None:
         assert len(under_way) == 1
         return Reply("no", status=400)
 
-    with ScriptedServer(fail) as server, asked(server) as rlm:
-        with pytest.raises(Exception, match="no"):
-            rlm.completion("parent")
+    with ScriptedServer(fail) as server, asked(server) as rlm, pytest.raises(Exception, match="no"):
+        rlm.completion("parent")
     assert not under_way
 
 
@@ -407,17 +437,17 @@ def test_runs_at_the_same_time_are_steered_each_by_itself(onlooker: Onlooker) ->
         return (*looks(3), "FINAL(done)")[step(request)]
 
     async def both(rlm: RLM) -> list[Any]:
-        rlm.listeners = [lambda event: ids.setdefault(_asked_in(event), event.run_id) and None]
-        return await asyncio.gather(rlm.acompletion("stopped"), rlm.acompletion("goes on"), return_exceptions=True)
+        def remember(event: Event) -> None:
+            ids.setdefault(getattr(getattr(event, "payload", None), "question", ""), event.run_id)
+
+        rlm.listeners = [remember]
+        runs = (rlm.acompletion("stopped"), rlm.acompletion("goes on"))
+        return list(await asyncio.gather(*runs, return_exceptions=True))
 
     with ScriptedServer(script) as server, asked(server) as rlm:
         stopped, went_on = asyncio.run(both(rlm))
     assert isinstance(stopped, Stopped)
     assert went_on.response == "done"
-
-
-def _asked_in(event: Event) -> str:
-    return getattr(getattr(event, "payload", None), "question", "")
 
 
 def test_an_observer_that_fails_ends_nothing(onlooker: Onlooker, caplog: pytest.LogCaptureFixture) -> None:
@@ -533,9 +563,8 @@ def test_a_decision_comes_from_elsewhere(onlooker: Onlooker, complete: Complete)
                 assert decide(block, decision, **fields)
                 onlooker.until(lambda: onlooker.states[-1].review is None)
 
-        thread = beside(review)
-        result = complete(rlm, "parent")
-        thread.join()
+        with meanwhile(review):
+            result = complete(rlm, "parent")
     assert said(result) == "mine\n"
     assert [state.review is not None for state in onlooker.states] == [True, False, True, False]
 
@@ -623,10 +652,9 @@ def test_the_stop_button_ends_the_wait_for_a_decision(onlooker: Onlooker, elsewh
 
     with ScriptedServer(family(code("print(1)"))) as server, asked(server) as rlm:
         rlm.reviewer = reviewer
-        thread = beside(lambda: (waiting.wait(10), stays_quiet(server), press())[0])  # type: ignore[func-returns-value]
-        with pytest.raises(InterruptedRun, match="interrupted"):
+        stop = (lambda: waiting.wait(10), lambda: stays_quiet(server), press)
+        with meanwhile(*stop), pytest.raises(InterruptedRun, match="interrupted"):
             rlm.completion("parent")
-        thread.join()
         assert len(server.requests) == 1
 
 
@@ -662,9 +690,8 @@ def test_when_whoever_was_to_decide_goes_away_the_reviewer_is_asked_again(onlook
     here = [None, Decision("approved")]
     with ScriptedServer(family(code("print('ran')"), "FINAL(done)")) as server, asked(server) as rlm:
         rlm.reviewer = lambda block: here.pop(0)
-        thread = beside(lambda: (onlooker.proposed(), ask_again())[0] and None)
-        assert said(rlm.completion("parent")) == "ran\n"
-        thread.join()
+        with meanwhile(onlooker.proposed, ask_again):
+            assert said(rlm.completion("parent")) == "ran\n"
 
 
 def test_a_reviewer_is_the_callers_own_and_not_of_what_derives_from_it() -> None:

@@ -10,6 +10,7 @@ from types import TracebackType
 
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_core.utils import ensure_event_loop
 from live_server import LiveServer, ServedKernel, eventually
 from scripted_server import ScriptedServer
 from scripts import says
@@ -28,7 +29,7 @@ class FrontEnd:
         self._client.start_channels()
         self._client.wait_for_ready(timeout=30)
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._pass_on, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> FrontEnd:
         self._thread.start()
@@ -40,6 +41,12 @@ class FrontEnd:
         self._over.set()
         self._thread.join()
         self._client.stop_channels()
+
+    def _run(self) -> None:
+        try:
+            self._pass_on()
+        finally:
+            ensure_event_loop().close()  # the client made one for this thread
 
     def _pass_on(self) -> None:
         comm_id = ""

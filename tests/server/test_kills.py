@@ -18,6 +18,7 @@ from queue import Empty
 
 import nbformat
 import pytest
+from jupyter_core.utils import ensure_event_loop
 from live_server import LiveServer, ServedKernel, eventually
 from scripted_server import ChatRequest, Reply, ScriptedServer
 from scripts import code, is_root
@@ -67,6 +68,12 @@ class Listener:
         return {(run_id, seq) for heard, run_id, seq in self.heard if heard < moment}
 
     def _listen(self) -> None:
+        try:
+            self._hear()
+        finally:
+            ensure_event_loop().close()  # the client made one for this thread
+
+    def _hear(self) -> None:
         ours = ""
         while not self._over.is_set():
             try:
@@ -86,10 +93,10 @@ def numbers_in(store: Path) -> set[tuple[str, int]]:
     with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         rows = connection.execute(
-            "SELECT run_id, start_seq FROM spans UNION SELECT run_id, end_seq FROM spans "
-            "UNION SELECT run_id, seq FROM texts"
+            "SELECT runs.run_id, number FROM runs JOIN (SELECT run, start_seq AS number FROM spans "
+            "UNION SELECT run, end_seq FROM spans UNION SELECT run, seq FROM texts) ON run = runs.id"
         )
-        return {(run_id, seq) for run_id, seq in rows if seq is not None}
+        return {(run_id, seq) for run_id, seq in rows}
 
 
 def valid_trace(server: LiveServer, *parts: str) -> None:

@@ -8,17 +8,14 @@ import signal
 from typing import Any
 
 import pytest
-from jupyter_core.utils import ensure_async
 from jupyter_server.serverapp import ServerApp
 from kernel_by_hand import Listener, eventually
-from recorded_runs import begun, recorded
-
-from rlm_jupyter.server.tap import Tap
+from made_runs import begun_run, made_run
 
 
 async def test_what_a_kernel_publishes_is_in_the_store(listener: Listener) -> None:
     kernel = await listener.greeted()
-    events = recorded("Where does the walrus live?")
+    events = made_run("Where does the walrus live?")
     await kernel.publish(events)
     run_id = events[0].run_id
     await listener.whole(run_id)
@@ -31,13 +28,12 @@ async def test_what_a_kernel_publishes_is_in_the_store(listener: Listener) -> No
     assert listener.refused.total() == 0
 
 
-async def test_kernels_that_were_there_before_are_listened_to(jp_serverapp: ServerApp, listener: Listener) -> None:
+async def test_kernels_that_were_there_before_are_listened_to(listener: Listener) -> None:
     await listener.tap.stop()
     kernel = await listener.kernel()
     await kernel.hello()
     assert not listener.tap.hears(kernel.kernel_id)
-    listener.tap = Tap(jp_serverapp.kernel_manager, jp_serverapp.event_logger, listener.intake, listener.link)
-    await listener.tap.start()
+    await listener.listen_anew()
     assert listener.tap.hears(kernel.kernel_id)
     assert listener.tap.kernels() == {"heard": 1, "relayed": 0}
     # It has said hello to nobody: it is asked to again as soon as it says anything else.
@@ -59,7 +55,7 @@ async def test_only_our_own_comm_is_listened_to(listener: Listener) -> None:
 
 async def test_a_kernel_that_restarts_is_heard_again_and_its_runs_have_ended(listener: Listener) -> None:
     kernel = await listener.greeted()
-    cut, events = begun(recorded("Which colour has the lamp?")), recorded("Which colour has the door?")
+    cut, events = begun_run("Which colour has the lamp?"), made_run("Which colour has the door?")
     await kernel.publish(cut)
     await eventually(lambda: listener.store.run(cut[0].run_id), "the run that is cut")
     await kernel.restart()
@@ -77,7 +73,7 @@ async def test_a_kernel_that_restarts_is_heard_again_and_its_runs_have_ended(lis
 
 async def test_a_kernel_that_is_killed_is_noticed_and_the_next_one_heard(listener: Listener) -> None:
     kernel = await listener.greeted()
-    cut = begun(recorded("Which colour has the lamp?"))
+    cut = begun_run("Which colour has the lamp?")
     await kernel.publish(cut)
     await eventually(lambda: listener.store.run(cut[0].run_id), "the run that is cut")
     os.kill(await kernel.value("__import__('os').getpid()"), signal.SIGKILL)
@@ -93,7 +89,7 @@ async def test_a_kernel_that_is_killed_is_noticed_and_the_next_one_heard(listene
 
 async def test_a_kernel_that_is_shut_down_is_let_go_once_it_has_said_all(listener: Listener) -> None:
     kernel = await listener.greeted()
-    events = recorded("Where does the walrus live?")
+    events = made_run("Where does the walrus live?")
     message = json.dumps({"type": "events", "events": [event.model_dump(mode="json") for event in events]})
     await kernel.run(f"import atexit; atexit.register(lambda: comm.send(json.loads({message!r})))")
     await kernel.shut_down()
@@ -105,14 +101,15 @@ async def test_a_kernel_that_is_shut_down_is_let_go_once_it_has_said_all(listene
 
 async def test_a_culled_kernel_is_let_go(jp_serverapp: ServerApp, listener: Listener) -> None:
     kernel = await listener.greeted()
-    cut = begun(recorded("Which colour has the lamp?"))
+    cut = begun_run("Which colour has the lamp?")
     await kernel.publish(cut)
     await eventually(lambda: listener.store.run(cut[0].run_id), "the run that is cut")
     kernel.close()
     jp_serverapp.kernel_manager.cull_connected = True
     kernel.manager.kernel_spec.metadata["cull_idle_timeout"] = -1
     await eventually(lambda: kernel.manager.execution_state == "idle", "that the kernel has nothing to do")
-    await ensure_async(jp_serverapp.kernel_manager.cull_kernels())
+    manager: Any = jp_serverapp.kernel_manager
+    await manager.cull_kernels()
     assert kernel.kernel_id not in jp_serverapp.kernel_manager
     await eventually(lambda: _status(listener, cut[0].run_id) == "interrupted", "the end of the run")
     assert not listener.tap.hears(kernel.kernel_id)
@@ -129,13 +126,12 @@ async def test_a_kernel_that_vanishes_from_the_map_is_let_go(
         await removed.shutdown_kernel(now=True)
 
 
-async def test_a_kernel_that_cannot_be_heard_is_relayed(jp_serverapp: ServerApp, listener: Listener) -> None:
+async def test_a_kernel_that_cannot_be_heard_is_relayed(listener: Listener) -> None:
     far = await listener.kernel()
     # As a gateway's kernel is: there is an object for it, and no port.
     far.manager.iopub_port = 0
     await listener.tap.stop()
-    listener.tap = Tap(jp_serverapp.kernel_manager, jp_serverapp.event_logger, listener.intake, listener.link)
-    await listener.tap.start()
+    await listener.listen_anew()
     assert listener.tap.kernels() == {"heard": 0, "relayed": 1}
     assert not listener.tap.hears(far.kernel_id)
 
@@ -144,4 +140,3 @@ def _status(listener: Listener, run_id: str) -> str | None:
     run = listener.store.run(run_id)
     assert run is not None
     return run.status
-

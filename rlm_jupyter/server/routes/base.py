@@ -33,7 +33,7 @@ _IDENTIFIERS = {
     "kernel_id": (re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}"), "1 to 64 letters, digits, dashes and underscores"),
     "digest": (re.compile(r"sha256:[0-9a-f]{32}"), "sha256: and 32 hexadecimal digits"),
 }
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")  # tornado turns them into spaces: a path with one would be another path
+_CONTROL = re.compile(r"[\x00-\x1f]")
 
 _MEANINGS = {
     403: "You may not do this. Log in, or send the server's token; if you did, its authorizer refuses you.",
@@ -67,6 +67,16 @@ class RLMHandler(APIHandler):
         """Let other origins in only where the operator named them; Jupyter lets in whoever shows a token."""
         if self.allow_origin or self.allow_origin_pat:
             super().set_cors_headers()
+
+    def check_xsrf_cookie(self) -> None:
+        """Refuse a change that another site may have had the browser ask for."""
+        try:
+            super().check_xsrf_cookie()
+        except web.HTTPError as error:
+            if error.status_code != 403:
+                raise
+            msg = "Send the value of the _xsrf cookie in the X-XSRFToken header, or the server's token."
+            raise web.HTTPError(403, msg) from error
 
     async def prepare(self) -> None:  # type: ignore[override] # as in APIHandler
         """Refuse who may not ask, and what is too large."""

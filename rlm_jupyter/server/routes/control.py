@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from jupyter_core.utils import ensure_async
@@ -12,12 +13,14 @@ from .base import RLMHandler
 
 if TYPE_CHECKING:
     from rlm_jupyter.server.store.rows import RunRow
-    from rlm_jupyter.trace.wire import Control
+    from rlm_jupyter.trace.wire import Control, Decision
 
 __all__ = ["ControlHandler", "ReviewerHandler"]
 
 _ACTIONS = ("interrupt", "stop", "pause", "resume", "note", "decide")
-_NOTE_LIMIT = 10_000
+_NOTE_LIMIT = 10_000  # characters, of a reason too
+_CODE_LIMIT = 500_000
+_REVIEW_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 _AT_THE_END_OF_THE_CELL = (
     "This kernel takes no message while a cell runs (that takes ipykernel 7 or newer): it takes effect when the cell "
@@ -28,17 +31,15 @@ _AT_THE_END_OF_THE_CELL = (
 class ControlHandler(RLMHandler):
     """``runs/{run_id}/control``."""
 
-    body_limit = 1_100_000
-    """Bytes: a code block that was edited may be as long as one of the model's."""
+    body_limit = 6_500_000
+    """Bytes: JSON may take six for a character of a block that was edited."""
 
     @web.authenticated
     @authorized
     async def post(self, run_id: str) -> None:
         """Do it, or have the kernel do it; the answer says when that is."""
         asked = self.body()
-        if asked.get("action") not in _ACTIONS:
-            msg = f"action must be one of: {', '.join(_ACTIONS)}."
-            raise web.HTTPError(400, msg)
+        _check_asked(asked)
         control = _control(run_id, asked) if asked["action"] != "interrupt" else None
         run = await self.run_named(run_id)
         await self._check_running(run)
@@ -105,23 +106,28 @@ class ReviewerHandler(RLMHandler):
         await self.reply({"kernel_id": kernel_id, "present": present, "reach": self.services.link.reach(kernel_id)})
 
 
+def _check_asked(asked: dict[str, Any]) -> None:
+    """Raise 400 when this is no action, or one without what belongs to it, or with more."""
+    action, note = asked.get("action"), asked.get("note")
+    if action not in _ACTIONS:
+        msg = f"action must be one of: {', '.join(_ACTIONS)}."
+    elif unknown := set(asked) - {"action", "note", "decision"}:
+        msg = f"Nothing here is called {min(unknown)!r:.40}: an action takes note or decision, and nothing else."
+    elif (action == "note") != ("note" in asked) or (action == "decide") != ("decision" in asked):
+        msg = "note goes with the action note, decision with the action decide, and neither with any other."
+    elif action == "note" and not (isinstance(note, str) and note.strip() and len(note) <= _NOTE_LIMIT):
+        msg = f"note must be a text of 1 to {_NOTE_LIMIT:,} characters."
+    else:
+        return
+    raise web.HTTPError(400, msg)
+
+
 def _control(run_id: str, asked: dict[str, Any]) -> Control:
-    """Return what was asked as a message to the kernel. Raises 400 when something is missing or too much."""
+    """Return what was asked as a message to the kernel. Raises 400 when the decision is none."""
     from pydantic import ValidationError
 
     from rlm_jupyter.trace.wire import Control
 
-    action = asked["action"]
-    if unknown := set(asked) - {"action", "note", "decision"}:
-        msg = f"Nothing here is called {min(unknown)!r:.40}: an action takes note or decision, and nothing else."
-        raise web.HTTPError(400, msg)
-    if (action == "note") != ("note" in asked) or (action == "decide") != ("decision" in asked):
-        msg = "note goes with the action note, decision with the action decide, and neither with any other."
-        raise web.HTTPError(400, msg)
-    note = asked.get("note")
-    if action == "note" and not (isinstance(note, str) and note.strip() and len(note) <= _NOTE_LIMIT):
-        msg = f"note must be a text of 1 to {_NOTE_LIMIT:,} characters."
-        raise web.HTTPError(400, msg)
     try:
         control = Control.model_validate({**asked, "run_id": run_id})
     except ValidationError as error:
@@ -129,7 +135,18 @@ def _control(run_id: str, asked: dict[str, Any]) -> Control:
         where = ".".join(str(part) for part in first["loc"])
         msg = f"{where}: {first['msg']}. GET /rlm-jupyter/openapi.json has the schema."
         raise web.HTTPError(400, msg) from error
-    if control.decision is not None and (control.decision.decision == "edited") != (control.decision.code is not None):
-        msg = "code goes with the decision edited: it is what runs instead."
-        raise web.HTTPError(400, msg)
+    if control.decision is not None:
+        _check_decision(control.decision)
     return control
+
+
+def _check_decision(decision: Decision) -> None:
+    if (decision.decision == "edited") != (decision.code is not None):
+        msg = "code goes with the decision edited, and with no other: it is what runs instead."
+    elif not _REVIEW_ID.fullmatch(decision.review_id):
+        msg = "review_id must be the one that GET /rlm-jupyter/runs/{run_id} tells of the block that waits."
+    elif len(decision.code or "") > _CODE_LIMIT or len(decision.reason or "") > _NOTE_LIMIT:
+        msg = f"code may have {_CODE_LIMIT:,} characters, and reason {_NOTE_LIMIT:,}."
+    else:
+        return
+    raise web.HTTPError(400, msg)

@@ -26,15 +26,21 @@ class HealthHandler(RLMHandler):
     @authorized
     async def get(self) -> None:
         """Tell how the extension is. No path of the machine is in it."""
+        from rlm_jupyter.server.store import StoreError
+
         services = self.services
-        store = await off_loop(services.store.stats)
+        try:
+            store = await off_loop(services.store.stats)
+        except StoreError:
+            store = {"problem": "It cannot be read just now. The server's log says why."}
         begun = time.perf_counter()
         await asyncio.sleep(0)
         seconds = time.perf_counter() - begun
         trace_files = {path: self._inside(text) for path, text in services.trace_files.problems().items()}
+        well = seconds < _SLOW and not trace_files and "problem" not in store
         await self.reply(
             {
-                "status": "ok" if seconds < _SLOW and not trace_files else "impaired",
+                "status": "ok" if well else "impaired",
                 "version": rlm_jupyter.__version__,
                 "store": store,
                 "intake": services.intake.stats(),

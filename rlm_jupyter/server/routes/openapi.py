@@ -50,17 +50,12 @@ def openapi_document() -> dict[str, Any]:
 
 
 def _model_schemas() -> dict[str, Any]:
-    """Return the JSON schemas of the trace's events, and of what else is sent as the wire's models have it."""
+    """Return the JSON schemas of the trace's events, and of what else is answered as the wire's models have it."""
     from pydantic.json_schema import models_json_schema
 
     from rlm_jupyter.trace import schema, wire
 
-    answered = (schema.SpanStart, schema.SpanEnd, wire.ProposedCode, wire.Steered, wire.TurnRecord)
-    sent = (wire.Decision,)
-    models = [
-        *((model, "serialization") for model in answered),
-        *((model, "validation") for model in sent),
-    ]
-    _, generated = models_json_schema(models, ref_template=_REFERENCE)  # type: ignore[arg-type]
+    models = (schema.SpanStart, schema.SpanEnd, wire.ProposedCode, wire.TurnRecord)
+    _, generated = models_json_schema([(model, "serialization") for model in models], ref_template=_REFERENCE)
     schemas: dict[str, Any] = generated["$defs"]
     return schemas

@@ -21,8 +21,8 @@ class SearchHandler(RLMHandler):
     async def get(self) -> None:
         """List the runs whose question or answer holds the words, the best first."""
         words = self.text("q", most=500)
-        if words is None or not words.strip():
-            msg = "Say what to look for: ?q=, with at least one word."
+        if words is None:
+            msg = "Say what to look for, with ?q= and some words."
             raise web.HTTPError(400, msg)
         notebook = self.text("notebook", most=4_096)
         limit = self.number("limit", 20, least=1, most=200)

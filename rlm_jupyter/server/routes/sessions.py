@@ -64,12 +64,9 @@ class SessionHandler(RLMHandler):
 
     async def _row(self, session_id: str) -> SessionRow:
         notebook = self.text("notebook", most=_MOST_PATH)
-        notebook_id = self.number("notebook_id", -1, least=1)
-        if notebook is not None and notebook_id >= 0:
-            msg = "Name the notebook by its path or by its number, not by both."
-            raise web.HTTPError(400, msg)
+        number = self.number("notebook_id", 0, least=1)
         checked("session_id", session_id)
-        row = await off_loop(_find, self.services.store, notebook, notebook_id, session_id)
+        row = await off_loop(_find, self.services.store, notebook, number, session_id)
         if row is None:
             msg = (
                 "There is no such session there. A session belongs to a notebook: name that with ?notebook= and its "
@@ -80,8 +77,8 @@ class SessionHandler(RLMHandler):
 
 
 def _find(store: Store, path: str | None, number: int, session_id: str) -> SessionRow | None:
-    notebook_id = number if number >= 0 else None
-    if path is not None:
+    notebook_id = number or None
+    if path is not None and not number:
         notebook_id = store.notebook_at(path)
         if notebook_id is None:
             return None

@@ -24,6 +24,7 @@ _BUSY_SECONDS = 30.0
 """How long a write waits for another process's."""
 
 _WAL_LIMIT = 64_000_000  # bytes of the write-ahead log that stay on disk when a busy time is over
+_CACHE_KILOBYTES = 16_000
 _IDLE_READERS = 4
 _CORRUPT, _NO_DATABASE = 11, 26  # SQLite's codes; Python knows them from 3.11 on
 
@@ -138,15 +139,13 @@ class Database:
 
     def _connected(self) -> sqlite3.Connection:
         make_private(self.path)
-        connection = _connect(self.path)
+        connection, self.journal = _connect_writer(self.path)
         try:
-            # Pages that are freed can be given back; it has to be said before the first table is made.
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            self.journal = _begin_journal(connection)
             # In WAL mode NORMAL survives kill -9 at any moment: what a process wrote is the system's. Only a power cut
             # can take the last transactions, and it cannot damage the file. Other journals need FULL for that.
             connection.execute(f"PRAGMA synchronous = {'NORMAL' if self.journal == 'wal' else 'FULL'}")
             connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
+            connection.execute(f"PRAGMA cache_size = {-_CACHE_KILOBYTES}")
             connection.execute("PRAGMA secure_delete = FAST")  # what is deleted shall not be found in the file
             migrate(connection, self._migrations)
             self.full_text = self._wanted_full_text and has_full_text(connection)
@@ -163,17 +162,18 @@ class Database:
 
     def _mend(self, error: sqlite3.DatabaseError) -> None:
         """Make a damaged store usable, or raise the error again when it is of another kind."""
-        if not _is_damage(error):
+        # What is stored breaks no constraint: when one is broken, it is by an index of words that is not what it was.
+        in_words = self.full_text and isinstance(error, sqlite3.IntegrityError)
+        if not (in_words or _is_damage(error)):
             raise error
-        if self._writer is not None and self._file == _identity(self.path):
-            if self.full_text and _is_sound(self._writer):
-                _log.warning("The word index of the store %s was damaged (%s) and is made anew.", self.path, error)
-                _in_transaction(self._writer, "BEGIN IMMEDIATE", lambda connection: index_words(connection, anew=True))
-                return
+        if self._writer is None or self._file != _identity(self.path):
+            self._disconnect()  # another process has put it aside already
+        elif self.full_text and _is_sound(self._writer):
+            _log.warning("The word index of the store %s was damaged (%s) and is made anew.", self.path, error)
+            _in_transaction(self._writer, "BEGIN IMMEDIATE", lambda connection: index_words(connection, anew=True))
+        else:
             self._disconnect()
             self._put_aside(error)
-        else:  # another process has put it aside already
-            self._disconnect()
 
     def _put_aside(self, error: sqlite3.DatabaseError) -> None:
         kept = put_aside(self.path)
@@ -203,22 +203,52 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _begin_journal(connection: sqlite3.Connection) -> str:
-    """Switch to a write-ahead log where the file system has what it needs, and return the journal that there is."""
+def _connect_writer(path: Path) -> tuple[sqlite3.Connection, str]:
+    """Return a connection, and the journal: a write-ahead log where the file system has what that needs."""
+    connection = _connect(path)
+    try:
+        return connection, _begin_log(connection)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if not isinstance(error, sqlite3.OperationalError) or _is_locked(error):
+            raise
+        reason = error
+    connection = _connect(path)
+    try:
+        # A log that is in the file's head already can only be left alone, without the memory that processes share.
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA locking_mode = NORMAL")
+        _in_transaction(connection, "BEGIN IMMEDIATE", lambda _: None)
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    _log.warning("The store %s cannot have a write-ahead log (%s): reads and writes wait for others.", path, reason)
+    return connection, "delete"
+
+
+def _begin_log(connection: sqlite3.Connection) -> str:
     deadline = time.monotonic() + _BUSY_SECONDS
+    if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+        # Pages that are freed can be given back; it has to be said before the first table is made.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     while True:
         try:
-            journal = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
-            return journal if journal == "wal" else str(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute("PRAGMA journal_mode = WAL")
+            break
         except sqlite3.OperationalError as error:
             # SQLite does not wait here by itself when another process opens the same file.
-            if "locked" in str(error) and time.monotonic() < deadline:
-                time.sleep(0.02)
-                continue
-            if "locked" in str(error):
+            if not _is_locked(error) or time.monotonic() > deadline:
                 raise
-            _log.warning("The store cannot have a write-ahead log (%s): reads and writes will wait for another.", error)
-            return str(connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0])
+            time.sleep(0.02)
+    _in_transaction(connection, "BEGIN IMMEDIATE", lambda _: None)  # some file systems fail only now
+    return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+
+
+def _is_locked(error: sqlite3.OperationalError) -> bool:
+    return "locked" in str(error)
 
 
 def _in_transaction(connection: sqlite3.Connection, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -249,7 +279,9 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
 
 
 def _is_sound(connection: sqlite3.Connection) -> bool:
+    """Return whether all but the index of words is as it should be."""
     try:
-        return [tuple(row) for row in connection.execute("PRAGMA quick_check(1)")] == [("ok",)]
+        found = [str(row[0]).lower() for row in connection.execute("PRAGMA integrity_check(100)")]
     except sqlite3.DatabaseError:
         return False
+    return all(line == "ok" or "fts5" in line for line in found)

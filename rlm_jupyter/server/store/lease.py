@@ -41,6 +41,7 @@ class Lease:
             if self._descriptor is None:
                 descriptor = os.open(self._file(self.token), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
                 self._descriptor = descriptor
+                self._file(self.token).chmod(0o600)
                 try:
                     _lock(descriptor)
                 except OSError:  # a file system without locks: others take this server for gone when they begin

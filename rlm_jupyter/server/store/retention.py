@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .rows import Pruned
-from .words import take_words
+from .words import forget_words, take_words
 
 if TYPE_CHECKING:
     from .database import Database
@@ -69,7 +69,13 @@ def drop_runs(connection: sqlite3.Connection, runs: list[int], *, full_text: boo
 
 def sweep(database: Database) -> None:
     """Delete the spans, texts and gaps of runs that were dropped, also of those that a crash left behind."""
+    swept = False
     while database.write(_sweep_slice):
+        swept = True
+        time.sleep(_PAUSE)
+    first = True
+    while swept and database.full_text and database.write(lambda connection: forget_words(connection, first=first)):  # noqa: B023
+        first = False
         time.sleep(_PAUSE)
 
 
@@ -88,7 +94,7 @@ def _drop_each(database: Database, runs: list[int]) -> int:
     for start in range(0, len(runs), 50):
         some = runs[start : start + 50]
         dropped += database.write(lambda connection: drop_runs(connection, some, full_text=database.full_text))  # noqa: B023
-        sweep(database)
+    sweep(database)
     return dropped
 
 

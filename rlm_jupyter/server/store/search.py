@@ -109,10 +109,15 @@ def _unmarked(text: str, begin: str, end: str) -> tuple[str, _Hits]:
 
 
 def _found(row: Any, question: tuple[str, _Hits], answer: tuple[str, _Hits]) -> FoundRun:
-    found_in: Literal["question", "answer"] = "question" if question[1] else "answer"
-    text, hits = question if question[1] else answer
+    in_question = _different(*question) >= _different(*answer)
+    found_in: Literal["question", "answer"] = "question" if in_question else "answer"
+    text, hits = question if in_question else answer
     excerpt, places = _excerpt(text, hits)
     return FoundRun(*(*astuple(run_row(row)), excerpt, found_in, tuple(places)))
+
+
+def _different(text: str, hits: _Hits) -> int:
+    return len({text[start:end].lower() for start, end in hits})
 
 
 def _excerpt(text: str, hits: _Hits) -> tuple[str, _Hits]:

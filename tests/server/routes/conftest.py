@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -98,5 +99,9 @@ def jp_server_config(jp_server_config: Config) -> Config:
 
 
 @pytest.fixture
-def rest(jp_serverapp: ServerApp, http_server_client: Any, jp_auth_header: dict[str, str]) -> Rest:
-    return Rest(jp_serverapp, http_server_client.fetch, jp_auth_header)
+def rest(
+    jp_serverapp: ServerApp, http_server_client: Any, jp_auth_header: dict[str, str], jp_asyncio_loop: AbstractEventLoop
+) -> Rest:
+    rest = Rest(jp_serverapp, http_server_client.fetch, jp_auth_header)
+    jp_asyncio_loop.run_until_complete(rest.services.start())  # as a server does whose loop is its own
+    return rest

@@ -18,7 +18,7 @@ from rlm_jupyter.server.routes.table import PATHS, ROUTES
 
 from .conftest import KERNEL, Answer, Rest, escaped
 
-VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW")
 ASKED = [(path, verb) for path, handler in PATHS.items() for verb in handler.verbs()]
 
 

@@ -1,0 +1,59 @@
+"""The comm that the kernel's end of the link to the server talks over."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from comm import get_comm_manager
+from comm.base_comm import BaseComm
+
+if TYPE_CHECKING:
+    from ipykernel.ipkernel import IPythonKernel
+
+__all__ = ["TARGET", "LinkComm"]
+
+TARGET = "rlm_jupyter"
+"""The comm target: that of ``trace.wire``, whose import takes its time."""
+
+
+class LinkComm(BaseComm):
+    """A comm that belongs to no cell, and that no front end can close; what comes over it is handed to ``hear``."""
+
+    def __init__(self, kernel: IPythonKernel, hear: Callable[[Any], None], data: dict[str, Any]) -> None:
+        self._kernel = kernel
+        self._process = os.getpid()
+        self._hear = hear
+        super().__init__(target_name=TARGET, comm_id=f"{TARGET}-{uuid.uuid4().hex}", data=data)
+
+    def publish_msg(
+        self,
+        msg_type: str,
+        data: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+        buffers: Any = None,
+        **keys: Any,
+    ) -> None:
+        """Publish without a parent: it belongs to no cell, and nothing is attached to one."""
+        self._publish(msg_type, json.dumps({"data": data or {}, "comm_id": self.comm_id, **keys}).encode())
+
+    def publish(self, data: bytes) -> None:
+        """Publish a message whose data is JSON already."""
+        self._publish("comm_msg", b'{"data":' + data + b',"comm_id":"' + self.comm_id.encode() + b'"}')
+
+    def handle_msg(self, msg: dict[str, Any]) -> None:
+        """Hear what the server says. The base class pretends that a cell runs, and matplotlib shows its figures."""
+        self._hear(msg["content"].get("data"))
+
+    def handle_close(self, msg: dict[str, Any]) -> None:
+        """Stay: a front end closes what it does not know, and the manager has taken this comm out."""
+        self._closed = False
+        get_comm_manager().register_comm(self)
+
+    def _publish(self, msg_type: str, content: bytes) -> None:
+        session = self._kernel.session
+        if session is not None and os.getpid() == self._process:
+            session.send(self._kernel.iopub_socket, msg_type, cast(Any, content), ident=self.topic)

@@ -1,0 +1,207 @@
+"""Sessions come back: what the server keeps of this notebook is listed, and gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from live_kernel import Executed
+from scripts import says
+from server_part import ServerPart
+from stage import Stage
+
+RUN_ID = "0199f4f0a000" + "0" * 20  # asked in October 2025
+LAST: dict[str, Any] = {
+    "session_id": "a1b2c3d4" + "0" * 24,
+    "settings": {"max_iterations": 9, "model": "the-old-model"},
+    "turns": [
+        {"run_id": RUN_ID, "turn": 0, "question": "Who wrote it?", "answer": "Ada did."},
+        {"run_id": RUN_ID, "turn": 2, "question": "When was that?", "answer": "In 1843."},
+    ],
+}
+EARLIER: dict[str, Any] = {
+    "session_id": "a1ffffff" + "0" * 24,
+    "settings": {},
+    "turns": [{"run_id": RUN_ID, "question": "An older question", "answer": "An older answer"}],
+}
+
+
+@pytest.fixture
+def part(stage: Stage) -> Iterator[ServerPart]:
+    """The server's part, from a new loading of the extension on."""
+    with ServerPart(stage.kernel) as part:
+        stage.kernel.ok("%unload_ext rlm_jupyter")
+        stage.kernel.ok("%load_ext rlm_jupyter")
+        part.hello()
+        yield part
+        stage.kernel.ok("%unload_ext rlm_jupyter")  # and with it what was set
+        stage.kernel.ok("%load_ext rlm_jupyter")
+
+
+def welcomed(stage: Stage, part: ServerPart, **fields: Any) -> None:
+    part.welcome(notebook="analysis.ipynb", **fields)
+    part.listen(lambda: "keeps this notebook" in stage.kernel.ok("%rlm status").text)
+
+
+def asked_of(stage: Stage, part: ServerPart, cell: str, answers: list[tuple[str, dict[str, Any]]]) -> Executed:
+    """Run a cell that asks the server, and answer it."""
+    message_id = stage.kernel.send(cell)
+    for index, (asked, answer) in enumerate(answers):
+        count = len(part.of(asked)) + 1 if index == 0 else 1 + sum(kind == asked for kind, _ in answers[:index])
+        part.answer(asked, answer, count)
+    return stage.kernel.finish(message_id)
+
+
+def summary(record: dict[str, Any], begun: float) -> dict[str, Any]:
+    turns = record["turns"]
+    return {
+        "session_id": record["session_id"],
+        "first_question": turns[0]["question"],
+        "turns": len(turns),
+        "runs": len(turns),
+        "begun": begun,
+        "updated": begun,
+    }
+
+
+def test_the_last_session_is_gone_on_with(stage: Stage, part: ServerPart) -> None:
+    welcomed(stage, part, last=LAST)
+    assert "2 questions, last on 2025-10-1" in stage.kernel.ok("%rlm status").text
+    shown = stage.kernel.ok("%rlm resume").text
+    for told in ("a1b2c3d4", "2 questions", "When was that?", "max_iterations = 9", "reads None"):
+        assert told in shown
+    assert "earlier session" not in stage.kernel.ok("%rlm status").text
+    assert "In 1843." in stage.kernel.ok("%rlm history").text
+    names = "```repl\n[session_context_0, session_context_1, len(context_history), session_history[1]]\n```"
+    stage.script = says(names, "FINAL(in London)")
+    assert stage.kernel.ok("%rlm Where?").result["text/plain"] == "in London"
+    request = stage.server.requests[0]
+    said = [(message["role"], message["content"]) for message in request.messages[1:5]]
+    assert said == [
+        ("user", "Who wrote it?"),
+        ("assistant", "Ada did."),
+        ("user", "When was that?"),
+        ("assistant", "In 1843."),
+    ]
+    assert request.model == "the-old-model"
+    found = " ".join(stage.server.requests[1].prompt.split())
+    assert "[None, None, 3, [{'role': 'user', 'content': 'When was that?'}" in found
+    start = part.run("Where?")[0].payload  # type: ignore[union-attr]
+    assert (start.session_id, start.turn) == (LAST["session_id"], 3)  # type: ignore[union-attr]
+    assert start.settings == LAST["settings"]  # type: ignore[union-attr]
+
+
+def test_in_the_cell_that_loads_the_extension(stage: Stage, part: ServerPart) -> None:
+    stage.kernel.ok("%unload_ext rlm_jupyter")
+    message_id = stage.kernel.send("%load_ext rlm_jupyter\n%rlm resume")
+    part.hello()
+    part.welcome(last=LAST)
+    assert "When was that?" in stage.kernel.finish(message_id).text
+
+
+def test_settings_that_cannot_be_set_are_told(stage: Stage, part: ServerPart) -> None:
+    settings = {
+        "max_iterations": "many",
+        "base_url": "http://user:[redacted]@somewhere/v1",
+        "notebook": "/etc/passwd",
+        "trace": False,
+        "no_such": 1,
+        "sync": "in",
+    }
+    welcomed(stage, part, last={**LAST, "settings": settings})
+    shown = stage.kernel.ok("%rlm resume").text
+    assert "sync = 'in'" in shown
+    refused = next(line for line in shown.splitlines() if line.startswith("not set"))
+    for name in ("max_iterations", "base_url: it held a secret", "notebook", "trace", "no_such"):
+        assert name in refused
+    get = "(lambda m: [m.max_iterations, m.base_url, m.notebook, m.trace, m.sync])({})"
+    magics = "get_ipython().magics_manager.registry['RLMMagics']"
+    assert stage.kernel.value(get.format(magics)) == [30, None, None, True, "in"]
+
+
+def test_a_session_that_has_turns_is_kept_beside_it(stage: Stage, part: ServerPart) -> None:
+    welcomed(stage, part, last=LAST)
+    stage.script = says("FINAL(an answer)")
+    stage.kernel.ok("%rlm Asked before resuming")
+    stage.kernel.ok("%rlm resume")
+    kept = {"type": "tell_sessions", "sessions": [summary(LAST, 1_700_000_000.0)]}
+    shown = asked_of(stage, part, "%rlm sessions", [("ask_sessions", kept)]).text
+    assert "a1b2c3d4 (current)" in shown
+    assert "2023-11-1" in shown
+    assert "Asked before resuming" in shown
+    own = part.run("Asked before resuming")[0].payload.session_id  # type: ignore[union-attr]
+    nothing = {"type": "tell_session", "session": None, "found": 0}
+    assert asked_of(stage, part, f"%rlm resume {own[:8]}", [("ask_session", nothing)]).status == "ok"
+    stage.server.requests.clear()
+    stage.kernel.ok("%rlm And on")
+    assert stage.server.requests[0].messages[1]["content"] == "Asked before resuming"
+
+
+def test_another_session_by_its_id(stage: Stage, part: ServerPart) -> None:
+    welcomed(stage, part, last=LAST)
+    told = {"type": "tell_session", "session": EARLIER, "found": 1}
+    shown = asked_of(stage, part, "%rlm resume a1ff", [("ask_session", told)]).text
+    assert part.of("ask_session")[-1]["session_id"] == "a1ff"
+    assert "An older question" in shown
+    ambiguous = {"type": "tell_session", "session": None, "found": 2}
+    failed = asked_of(stage, part, "%rlm resume a1", [("ask_session", ambiguous)])
+    assert "More than one session begins with 'a1'" in failed.error
+    unknown = {"type": "tell_session", "session": None, "found": 0}
+    failed = asked_of(stage, part, "%rlm resume b", [("ask_session", unknown)])
+    assert "There is no session whose id begins with 'b'" in failed.error
+
+
+def test_the_last_session_where_the_greeting_came_after_the_first_question(stage: Stage, part: ServerPart) -> None:
+    stage.script = says("FINAL(an answer)")
+    stage.kernel.ok("%rlm Asked before the server came")
+    own = part.run("Asked before the server came")[0].payload.session_id  # type: ignore[union-attr]
+    this = {**LAST, "session_id": own}
+    welcomed(stage, part, last=this)
+    assert "earlier session" not in stage.kernel.ok("%rlm status").text
+    sessions = {"type": "tell_sessions", "sessions": [summary(this, 2.0), summary(EARLIER, 1.0)]}
+    record = {"type": "tell_session", "session": EARLIER, "found": 1}
+    shown = asked_of(stage, part, "%rlm resume", [("ask_sessions", sessions), ("ask_session", record)]).text
+    assert "An older question" in shown
+
+
+def test_there_is_nothing_to_resume(stage: Stage, part: ServerPart) -> None:
+    welcomed(stage, part)
+    failed = asked_of(stage, part, "%rlm resume", [("ask_sessions", {"type": "tell_sessions", "sessions": []})])
+    assert "keeps no earlier session of this notebook" in failed.error
+
+
+def test_without_a_server(stage: Stage, part: ServerPart) -> None:
+    failed = stage.kernel.run("%rlm resume")
+    assert "jupyter server extension list" in failed.error
+    stage.script = says("FINAL(an answer)")
+    stage.kernel.ok("%rlm The first session's")
+    stage.kernel.ok("%rlm new")
+    stage.kernel.ok("%rlm The second session's")
+    assert "The first session's" in stage.kernel.ok("%rlm resume").text
+    assert "Sessions of this kernel" in stage.kernel.ok("%rlm sessions").text
+
+
+def test_a_server_that_does_not_answer(stage: Stage, part: ServerPart) -> None:
+    welcomed(stage, part, last=LAST)
+    failed = stage.kernel.run("%rlm resume a1ff")
+    assert "did not answer" in failed.error
+    assert "When was that?" in stage.kernel.ok("%rlm resume").text
+
+
+def test_an_answer_that_can_only_come_between_cells(stage: Stage, part: ServerPart) -> None:
+    stage.kernel.ok("link = get_ipython().magics_manager.registry['RLMMagics'].link\nlink.reach = 'shell'")
+    part.welcome(channel="shell", last=LAST)
+    failed = stage.kernel.run("%rlm resume a1ff")
+    assert "Run this cell again" in failed.error
+    part.listen(lambda: bool(part.of("ask_session")))
+    request_id = part.of("ask_session")[-1]["request_id"]
+    told = {"type": "tell_session", "request_id": request_id, "session": EARLIER, "found": 1}
+    part.say(told, channel="shell")
+    part.listen(lambda: stage.kernel.run("%rlm resume a1ff").status == "ok")
+    assert "An older answer" in stage.kernel.ok("%rlm history").text
+
+
+def test_a_word_more_is_a_question(stage: Stage, part: ServerPart) -> None:
+    stage.script = says("FINAL(an answer)")
+    assert stage.kernel.ok("%rlm resume the work").result["text/plain"] == "an answer"

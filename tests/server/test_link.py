@@ -1,0 +1,144 @@
+"""The server speaks to kernels, also while a cell runs; the kernels are real, and hear by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import psutil
+import pytest
+from kernel_by_hand import Kernel, Listener, eventually
+
+from rlm_jupyter.trace.wire import Notebook, Reviewer
+
+# A cell that ends when it is told to, and not before: the message that it waits for has to reach it while it runs.
+_WAITING = "import time\nwhile not any(data['type'] == 'reviewer' for _, data in heard): time.sleep(0.005)"
+
+
+@pytest.mark.parametrize(("reach", "thread"), [("subshell", "subshell"), ("control", "Control")])
+async def test_a_kernel_is_reached_while_a_cell_runs(listener: Listener, reach: str, thread: str) -> None:
+    kernel = await listener.greeted(reach=reach)
+    assert listener.link.reach(kernel.kernel_id) == reach
+    cell = asyncio.ensure_future(kernel.run(_WAITING))
+    assert await listener.link.send(kernel.kernel_id, Notebook(path="a.ipynb"))
+    assert await listener.link.send(kernel.kernel_id, Reviewer(present=True))
+    await cell
+    heard = await kernel.value("heard")
+    assert [data["type"] for _, data in heard] == ["notebook", "reviewer"]
+    assert heard[0] == [thread, {"type": "notebook", "path": "a.ipynb"}]
+
+
+async def test_a_kernel_that_hears_nothing_meanwhile_is_told_when_its_cell_has_ended(listener: Listener) -> None:
+    kernel = await listener.greeted(reach="shell")
+    assert listener.link.reach(kernel.kernel_id) == "shell"
+    # The message has arrived when the subshell has been asked something after it; the cell has not ended then.
+    await kernel.run("over = False")
+    cell = asyncio.ensure_future(kernel.run("import time\nwhile not over: time.sleep(0.005)"))
+    assert await listener.link.send(kernel.kernel_id, Reviewer(present=True))
+    await kernel.aside("over = not heard")
+    await cell
+    assert await kernel.value("over")
+    assert [thread for thread, _ in await kernel.heard("reviewer")] == ["MainThread"]
+
+
+async def test_one_subshell_is_made_for_a_kernel_and_another_one_after_a_restart(listener: Listener) -> None:
+    kernel = await listener.greeted()
+    for present in (True, False, True):
+        assert await listener.link.send(kernel.kernel_id, Reviewer(present=present))
+    await kernel.hello(load_id="another")
+    await listener.hears(kernel.kernel_id, "hello", 2)
+    assert await listener.link.send(kernel.kernel_id, Reviewer(present=True))
+    await kernel.heard("reviewer", 4)
+    assert len(await _subshells(kernel)) == 1
+    await kernel.restart()
+    assert not await listener.link.send(kernel.kernel_id, Reviewer(present=True))
+    await kernel.hello()
+    await listener.hears(kernel.kernel_id, "hello", 3)
+    assert await listener.link.send(kernel.kernel_id, Reviewer(present=True))
+    (heard,) = await kernel.heard("reviewer")
+    assert heard[0] == "subshell"
+    assert len(await _subshells(kernel)) == 1
+
+
+async def test_a_subshell_that_somebody_deleted_is_made_again(listener: Listener) -> None:
+    kernel = await listener.greeted()
+    assert await listener.link.send(kernel.kernel_id, Reviewer(present=True))
+    await kernel.heard("reviewer")
+    (subshell,) = await _subshells(kernel)
+    await kernel.ask("delete_subshell_request", {"subshell_id": subshell})
+    assert await listener.link.send(kernel.kernel_id, Reviewer(present=False))
+    heard = await kernel.heard("reviewer", 2)
+    assert [(thread, data["present"]) for thread, data in heard] == [("subshell", True), ("subshell", False)]
+    (again,) = await _subshells(kernel)
+    assert again != subshell
+
+
+async def test_a_kernel_that_has_not_said_hello_cannot_be_told_anything(listener: Listener) -> None:
+    kernel = await listener.kernel()
+    assert listener.link.reach(kernel.kernel_id) is None
+    assert not await listener.link.send(kernel.kernel_id, Reviewer(present=True))
+    assert not await listener.link.send("no such kernel", Reviewer(present=True))
+
+
+async def test_a_kernel_whose_comm_is_closed_cannot_be_told_anything(listener: Listener) -> None:
+    kernel = await listener.greeted()
+    await kernel.run("comm.close()")
+    await eventually(lambda: listener.link.reach(kernel.kernel_id) is None, "that the comm is closed")
+    assert not await listener.link.send(kernel.kernel_id, Reviewer(present=True))
+
+
+async def test_a_kernel_that_makes_no_subshell_in_time_is_not_waited_for(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rlm_jupyter.server.line._CREATION", 0.1)
+    kernel = await listener.greeted()
+    process = psutil.Process(await kernel.value("__import__('os').getpid()"))
+    process.suspend()
+    try:
+        assert not await listener.link.send(kernel.kernel_id, Reviewer(present=True))
+    finally:
+        process.resume()
+    await kernel.value("heard")
+    monkeypatch.undo()
+    assert await listener.link.send(kernel.kernel_id, Reviewer(present=False))
+    heard = await kernel.heard("reviewer")
+    assert [data["present"] for _, data in heard] == [False]
+
+
+async def test_what_a_relayed_kernel_is_told_waits_for_the_front_end(listener: Listener) -> None:
+    hello = {"type": "hello", "protocol": 1, "load_id": "a", "version": "0.1", "reach": "subshell"}
+    assert await _relay(listener, "far", [hello]) == []
+    await listener.hears("far", "hello")
+    listener.link.relays("far")
+    listener.link.heard("far", "", "subshell")
+    for number in range(600):
+        assert await listener.link.send("far", Notebook(path=f"{number}.ipynb"))
+    waiting = await _relay(listener, "far", [])
+    assert [message["path"] for message in waiting] == [f"{number}.ipynb" for number in range(100, 600)]
+    assert await _relay(listener, "far", []) == []
+
+
+async def test_no_descriptor_is_left_behind(listener: Listener) -> None:
+    process = psutil.Process()
+    before = 0
+    for round_ in range(6):
+        kernel = await listener.kernel()
+        for number in range(10):
+            await kernel.hello(load_id=f"load-{number}")
+            await listener.hears(kernel.kernel_id, "hello", number + 1)
+            assert await listener.link.send(kernel.kernel_id, Reviewer(present=True))
+        await kernel.heard("reviewer", 10)
+        await kernel.shut_down()
+        await eventually(lambda: listener.link.reach(kernel.kernel_id) is None, "that it is gone")  # noqa: B023
+        await eventually(lambda: not listener.tap._leaving, "that its socket is closed")
+        if round_ == 0:  # what is opened once, such as the store
+            before = process.num_fds()
+    await eventually(lambda: process.num_fds() <= before, f"no more than {before} descriptors")
+
+
+async def _subshells(kernel: Kernel) -> list[str]:
+    return list((await kernel.ask("list_subshell_request", {}))["subshell_id"])
+
+
+async def _relay(listener: Listener, kernel_id: str, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return await asyncio.get_running_loop().run_in_executor(None, listener.intake.relay, kernel_id, messages)
