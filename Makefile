@@ -1,6 +1,6 @@
 # Each target sets up what it needs in .venv, once. A machine needs Python 3.10 or newer, git and make.
 
-.PHONY: demo test lint bench lab constraints clean
+.PHONY: demo test lint soak bench lab constraints clean
 .DEFAULT_GOAL := test
 
 BIN := .venv/bin
@@ -26,6 +26,9 @@ lint: .venv/dev  # check style, types, import directions and the pinned versions
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	@! grep -nE '://| @ ' constraints.txt || { echo "constraints.txt must name versions, not addresses." >&2; exit 1; }
+
+soak: .venv/dev  # kill kernels 100 times and servers 20 times in the middle of runs; takes half an hour
+	RLM_JUPYTER_SOAK=20 $(BIN)/python -m pytest tests/server/test_kills.py
 
 bench: .venv/bench  # measure against PyPI's rlms, in the same run
 	$(BIN)/python tests/benchmarks/run.py

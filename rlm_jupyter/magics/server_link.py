@@ -307,13 +307,13 @@ class ServerLink:
     # How it comes and goes
 
     def _hello(self) -> dict[str, Any]:
-        from rlm_jupyter import __version__
+        from importlib.metadata import version
 
         return {
             "type": "hello",
             "protocol": _PROTOCOL,
             "load_id": self._load_id,
-            "version": __version__,
+            "version": version("rlm-jupyter"),
             "reach": self.reach,
         }
 

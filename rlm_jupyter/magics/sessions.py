@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
@@ -23,6 +24,7 @@ __all__ = ["earlier_session", "questions", "resume", "session_rows"]
 
 _SHOWN = 8  # characters of a session's id
 _EXCERPT = 90  # characters of a question
+_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 Rows: TypeAlias = list[tuple[str, str]]
 
@@ -116,7 +118,8 @@ def _named(magics: RLMMagics, prefix: str) -> SessionRecord | RLMSession:
     """Return the session whose id begins so: this kernel's own, which knows more, where it is one."""
     own = [session for session in magics.conversations.sessions if session.session_id.startswith(prefix)]
     told = None
-    if magics.link is not None and magics.link.wait_for_welcome() is not None:
+    could_be = _ID.fullmatch(prefix) is not None  # the server answers no other question
+    if could_be and magics.link is not None and magics.link.wait_for_welcome() is not None:
         told = _ask_session(magics.link, prefix)
     record = told.session if told is not None else None
     found = {session.session_id for session in own} | ({record.session_id} if record is not None else set())

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from jupyter_core.application import JupyterApp, base_aliases, base_flags
 from traitlets import Bool, TraitError
 from traitlets.config.loader import ConfigFileNotFound
-
-import rlm_jupyter
 
 from .extension import RLMExtension
 from .store import Store, StoreError
@@ -24,7 +23,7 @@ _EXTENSION_CONFIG = f"jupyter_{RLMExtension.name}_config"
 
 
 class _Command(JupyterApp):
-    version = rlm_jupyter.__version__
+    version = version("rlm-jupyter")
 
 
 class _StoreCommand(_Command):

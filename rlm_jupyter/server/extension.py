@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Float, Integer, Unicode, default
 
+from .off_loop import off_loop
+
 if TYPE_CHECKING:
+    from jupyter_server.serverapp import ServerApp
+
     from .services import Services
 
 __all__ = ["RLMExtension"]
@@ -56,25 +61,24 @@ class RLMExtension(ExtensionApp):
 
     _services: Services | None = None
 
-    def initialize_settings(self) -> None:
-        """Make the parts, which begin their work with the server."""
-        from .services import Services
-
-        if self.serverapp is not None:  # it is not before the extension is linked
-            self._services = self.settings["rlm_jupyter"] = Services.of(self, self.serverapp)
-
     def initialize_handlers(self) -> None:
         """Put the routes under ``/rlm-jupyter/``."""
         from .routes.table import ROUTES
 
         self.handlers.extend(ROUTES)
 
-    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
-        """Begin to listen, now that the event loop runs."""
-        if self._services is not None:
-            await self._services.start()
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        """Begin to listen, now that the event loop runs and every extension is loaded.
+
+        The parts are imported only now, and in a thread: nobody waits for them when Lab starts.
+        """
+        services = await off_loop(import_module, "rlm_jupyter.server.services")
+        made: Services = services.Services.of(self, serverapp)
+        await made.start()
+        self._services = self.settings["rlm_jupyter"] = serverapp.web_app.settings["rlm_jupyter"] = made
 
     async def stop_extension(self) -> None:
         """Write what is still to be written, and let go of kernels and store."""
-        if self._services is not None:
-            await self._services.stop()
+        services, self._services = self._services, None
+        if services is not None:
+            await services.stop()

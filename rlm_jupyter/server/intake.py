@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any
 
 from .inbox import Delivery, Frames, Inbox
@@ -30,6 +30,7 @@ _FRAMES = 40
 _MESSAGE_LIMIT = 32_000_000  # wire.MESSAGE_LIMIT: importing that module takes its time, on the event loop
 
 _RELAY_SECONDS = 20.0
+"""How long a front end waits; what is not stored by then is stored later."""
 
 
 class Intake:
@@ -119,7 +120,7 @@ class Intake:
             done: Future[None] = Future()
             size = max(size, len(messages))
             if self._inbox.put(Delivery(kernel_id, relayed=messages, size=size, done=done)):
-                done.result(_RELAY_SECONDS)
+                wait([done], _RELAY_SECONDS)
             else:
                 self._dropped[Reason.QUEUE] += 1
         return self._link.waiting(kernel_id)

@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 
 _ACTIONS = "https://events.jupyter.org/jupyter_server/kernel_actions/v1"
 
+_TOPIC = b"comm-rlm_jupyter-"  # wire.TOPIC: importing that module takes its time, on the event loop
+
 _LOOK_ROUND = 5.0
 """Seconds."""
 
@@ -203,8 +205,6 @@ class Tap:
                 kernel.add_restart_callback(tapped.dead, event)
 
     def _listen(self, kernel_id: str, kernel: KernelManager) -> ZMQStream:
-        from rlm_jupyter.trace.wire import TOPIC
-
         connected: Any = kernel.connect_iopub()
         stream = connected if isinstance(connected, ZMQStream) else ZMQStream(connected)
         socket = stream.socket
@@ -213,7 +213,7 @@ class Tap:
         socket.setsockopt(zmq.RCVHWM, _QUEUE)
         socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT)
         socket.setsockopt(zmq.UNSUBSCRIBE, b"")
-        socket.setsockopt(zmq.SUBSCRIBE, TOPIC)
+        socket.setsockopt(zmq.SUBSCRIBE, _TOPIC)
         socket.disconnect(address)
         socket.connect(address)
         stream.on_recv(lambda frames: self._intake.accept(kernel_id, frames), copy=False)

@@ -205,7 +205,7 @@ class TraceFiles:
         if entry.file is None:
             entry.file = TraceFile(path, self._contents, self.place)
         async with entry.file.lock:
-            failures = await entry.file.write(path, [partial(self._store.trace, run_id) for run_id in sorted(runs)])
+            failures = await entry.file.write(path, [partial(self._store.excerpt, run_id) for run_id in sorted(runs)])
         if failures:
             raise failures[0]
         entry.problem = None

@@ -70,8 +70,8 @@ _LIMITS = {
 }
 """Characters of fields that are not just texts."""
 
-_STRIDE = 40
-"""Events after which other threads may run, above all the event loop; it takes a millisecond to validate them."""
+_STRIDE = 250
+"""Events after which other threads may run, above all the event loop; it takes a few milliseconds to validate them."""
 
 
 def read_message(data: Any) -> tuple[Message, int]:

@@ -66,7 +66,7 @@ Step: TypeAlias = Look | Read | Write
 
 @dataclass(frozen=True, slots=True)
 class _RenderedRun:
-    events: tuple[int, Status | None]  # of how many it was rendered, and whether they told of its end
+    events: tuple[int, Status | None]  # of how many it was rendered, and how they said that the run had ended
     first: int  # the execution count of its first code cell
     cells: CellsText
 
@@ -108,7 +108,7 @@ class TraceDraft:
         first = 1
         for run_id in dict.fromkeys((*self._runs, *given)):
             trace, run = given.get(run_id), self._runs.get(run_id)
-            events = (len(trace.events), trace.status) if trace is not None else (0, None)
+            events = (trace.extent, trace.status) if trace is not None else (0, None)
             if trace is not None and (run is None or (run.events, run.first) != (events, first)):
                 run = self._runs[run_id] = _RenderedRun(events, first, CellsText.of(run_cells(trace, first)))
                 self._session_id = self._session_id or session_of(trace)

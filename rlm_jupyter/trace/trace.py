@@ -8,6 +8,7 @@ from typing import Any
 
 from rlm_jupyter.core.usage import Usage, UsageSummary
 
+from .omitted import Omitted
 from .schema import (
     Blob,
     ModelCallEnd,
@@ -80,6 +81,8 @@ class Trace:
         self.spans: dict[str, Span] = {}
         self.blobs: dict[str, Blob] = {}
         self.root: Span | None = None
+        self.omitted: dict[str, Omitted] = {}
+        """What is not in here of what stands below a span, by the span's id: nothing, unless this is an excerpt."""
         self.damage: str | None = None
         """What is wrong with the log that this trace was read from, if anything is."""
         for event in events:
@@ -99,6 +102,11 @@ class Trace:
                 self.root = span
         elif event.span_id in self.spans:
             self.spans[event.span_id].end = event
+
+    @property
+    def extent(self) -> int:
+        """How many events there were, also those that this trace leaves out."""
+        return len(self.events) + sum(omitted.events for omitted in self.omitted.values())
 
     def walk(self) -> Iterator[Span]:
         """Yield every span of the tree, parents first."""
@@ -169,6 +177,7 @@ class Trace:
         events += [self.blobs[digest] for digest in digests if digest in self.blobs]
         part = Trace(sorted(events, key=lambda event: event.seq))
         part.damage = self.damage
+        part.omitted = {found: self.omitted[found] for found in part.spans if found in self.omitted}
         return part
 
     @property

@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import batches, children, contexts, interrupts, iterations, recording, startup, traces
+from benchmarks import batches, children, contexts, interrupts, iterations, recording, server_load, startup, traces
 from benchmarks.figure import Measure
 from benchmarks.scripted_model import ScriptedModel
 from benchmarks.subject import OURS, THEIRS
@@ -33,6 +33,7 @@ MEASURES: dict[str, Measure] = {
     "interrupts": interrupts.measure,
     "traces": traces.measure,
     "recording": recording.measure,
+    "server": server_load.measure,
 }
 
 

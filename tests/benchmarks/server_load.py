@@ -131,6 +131,7 @@ def _measure(seconds: int, rate: int) -> list[Figure]:
         Figure("  at most", "ms", 1000 * under_load["max"], limit=50),
         Figure("  at most, in the same server with nothing to do", "ms", 1000 * idle["max"]),
         Figure("  from a frame's arrival to its commit, at most", "ms", 1000 * intake["lag"]["most"]),
+        Figure("  of one core, from first to last", "%", 100 * (after["cpu"] - before["cpu"]) / seconds),
         Figure("  memory gained under load", "MB", (under_load["rss"] - before["rss"]) / 1e6),
         Figure("  memory gained in the end", "MB", (after["rss"] - before["rss"]) / 1e6),
         Figure("  events that are not stored", "", max(0, 4 * spans - intake["stored"]), limit=0),

@@ -11,6 +11,8 @@ from scripts import says
 from server_part import ServerPart
 from stage import Stage
 
+from rlm_jupyter.trace.trace import Trace
+
 RUN_ID = "0199f4f0a000" + "0" * 20  # asked in October 2025
 LAST: dict[str, Any] = {
     "session_id": "a1b2c3d4" + "0" * 24,
@@ -87,9 +89,9 @@ def test_the_last_session_is_gone_on_with(stage: Stage, part: ServerPart) -> Non
     assert request.model == "the-old-model"
     found = " ".join(stage.server.requests[1].prompt.split())
     assert "[None, None, 3, [{'role': 'user', 'content': 'When was that?'}" in found
-    start = part.run("Where?")[0].payload  # type: ignore[union-attr]
-    assert (start.session_id, start.turn) == (LAST["session_id"], 3)  # type: ignore[union-attr]
-    assert start.settings == LAST["settings"]  # type: ignore[union-attr]
+    start = Trace(part.run("Where?")).run
+    assert (start.session_id, start.turn) == (LAST["session_id"], 3)
+    assert start.settings == LAST["settings"]
 
 
 def test_in_the_cell_that_loads_the_extension(stage: Stage, part: ServerPart) -> None:
@@ -130,7 +132,7 @@ def test_a_session_that_has_turns_is_kept_beside_it(stage: Stage, part: ServerPa
     assert "a1b2c3d4 (current)" in shown
     assert "2023-11-1" in shown
     assert "Asked before resuming" in shown
-    own = part.run("Asked before resuming")[0].payload.session_id  # type: ignore[union-attr]
+    own = Trace(part.run("Asked before resuming")).run.session_id or ""
     nothing = {"type": "tell_session", "session": None, "found": 0}
     assert asked_of(stage, part, f"%rlm resume {own[:8]}", [("ask_session", nothing)]).status == "ok"
     stage.server.requests.clear()
@@ -150,12 +152,13 @@ def test_another_session_by_its_id(stage: Stage, part: ServerPart) -> None:
     unknown = {"type": "tell_session", "session": None, "found": 0}
     failed = asked_of(stage, part, "%rlm resume b", [("ask_session", unknown)])
     assert "There is no session whose id begins with 'b'" in failed.error
+    assert "There is no session" in stage.kernel.run("%rlm resume ../../etc").error
 
 
 def test_the_last_session_where_the_greeting_came_after_the_first_question(stage: Stage, part: ServerPart) -> None:
     stage.script = says("FINAL(an answer)")
     stage.kernel.ok("%rlm Asked before the server came")
-    own = part.run("Asked before the server came")[0].payload.session_id  # type: ignore[union-attr]
+    own = Trace(part.run("Asked before the server came")).run.session_id
     this = {**LAST, "session_id": own}
     welcomed(stage, part, last=this)
     assert "earlier session" not in stage.kernel.ok("%rlm status").text

@@ -73,7 +73,6 @@ def test_stats_say_what_there_is(terminal: Terminal, store: Store) -> None:
 
 
 def test_prune_deletes_while_a_server_writes(terminal: Terminal, store: Store) -> None:
-    assert terminal.ok("store", "prune") == "Deleted: 0 runs, 0 bytes\n"
     told = terminal.ok("store", "prune", "--max-runs=2", "--dry-run")
     assert told.startswith("Would delete about: 2 runs, ")
     assert len(store.runs()) == 4
@@ -82,7 +81,7 @@ def test_prune_deletes_while_a_server_writes(terminal: Terminal, store: Store) -
     store.take("k", None, record().events)
     assert terminal.ok("store", "prune", "--max-days=0").startswith("Deleted: 2 runs, ")
     assert [row.status for row in store.runs()] == [None]
-    assert terminal.ok("store", "prune", "--max-bytes=1000000").startswith("Deleted: 0 runs")
+    assert terminal.ok("store", "prune", "--max-bytes=1000000") == "Deleted: 0 runs, 0 bytes\n"
 
 
 def test_the_servers_configuration_holds(terminal: Terminal, store: Store, tmp_path: Path) -> None:
@@ -102,14 +101,12 @@ def test_errors_say_what_to_do(terminal: Terminal, tmp_path: Path) -> None:
     assert not terminal.path.exists()
     assert "{store}" in terminal.fails()
     assert "{stats|prune}" in terminal.fails("store")
-    assert "{stats|prune}" in terminal.fails("store", "wrong")
     newer = tmp_path / "newer.sqlite3"
     with Store(newer)._database._open() as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
     assert "pip install -U rlm-jupyter" in terminal.fails("store", "stats", f"--store={newer}")
     assert "max_runs" in terminal.fails("store", "prune", f"--store={newer}", "--max-runs=many")
-    assert "should not be less than" in terminal.fails("store", "prune", f"--store={newer}", "--max-bytes=5")
 
 
 def test_help_names_what_can_be_said(terminal: Terminal) -> None:

@@ -12,6 +12,9 @@ from jupyter_server.serverapp import ServerApp
 from kernel_by_hand import Listener, eventually
 from made_runs import begun_run, made_run
 
+from rlm_jupyter.server import intake, tap
+from rlm_jupyter.trace import wire
+
 
 async def test_what_a_kernel_publishes_is_in_the_store(listener: Listener) -> None:
     kernel = await listener.greeted()
@@ -134,6 +137,11 @@ async def test_a_kernel_that_cannot_be_heard_is_relayed(listener: Listener) -> N
     await listener.listen_anew()
     assert listener.tap.kernels() == {"heard": 0, "relayed": 1}
     assert not listener.tap.hears(far.kernel_id)
+
+
+def test_what_stands_twice_is_the_same() -> None:
+    assert tap._TOPIC == wire.TOPIC
+    assert intake._MESSAGE_LIMIT == wire.MESSAGE_LIMIT
 
 
 def _status(listener: Listener, run_id: str) -> str | None:

@@ -54,8 +54,12 @@ class RLMHandler(APIHandler):
 
     @property
     def services(self) -> Services:
-        """The parts of the extension."""
-        return cast("Services", self.settings["rlm_jupyter"])
+        """The parts of the extension. Raises 503 in the moments before it has started."""
+        services = self.settings.get("rlm_jupyter")
+        if services is None:
+            msg = "The extension is starting. Ask again in a second."
+            raise web.HTTPError(503, msg)
+        return cast("Services", services)
 
     def set_default_headers(self) -> None:
         """Set what every answer says, errors included: what is in a notebook's runs stays out of caches."""

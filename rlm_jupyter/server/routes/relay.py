@@ -42,7 +42,7 @@ class RelayHandler(RLMHandler):
             told = await off_loop(self.services.intake.relay, kernel_id, messages, len(self.request.body))
         except futures.TimeoutError as error:
             msg = "So much has come from kernels that this has yet to be read. Go on, but more slowly."
-            raise web.HTTPError(503, msg, reason="Busy") from error
+            raise web.HTTPError(429, msg, reason="Busy") from error
         await self.reply({"messages": told})
 
     def _read(self) -> dict[str, Any]:

@@ -107,8 +107,8 @@ class Database:
                 self._open()
                 generation = self._generation
             connection = _connect(self.path)
-            connection.execute("PRAGMA query_only = ON")
         try:
+            connection.execute("PRAGMA query_only = ON")
             return _in_transaction(connection, "BEGIN", work)
         finally:
             with self._readers_lock:
@@ -196,11 +196,9 @@ class Database:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
+    return sqlite3.connect(
         path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
     )
-    connection.execute("PRAGMA foreign_keys = OFF")  # runs are deleted in slices
-    return connection
 
 
 def _connect_writer(path: Path) -> tuple[sqlite3.Connection, str]:

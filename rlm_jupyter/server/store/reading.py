@@ -20,6 +20,7 @@ __all__ = [
     "MOST",
     "bounded",
     "counts",
+    "event_text",
     "key_of",
     "missing",
     "plain",
@@ -122,7 +123,7 @@ def spans(connection: sqlite3.Connection, run_id: str, since: int, limit: int, m
     events: list[str] = []
     size = 0
     for row in connection.execute(query, values):
-        events.append(_event_text(run_id, found[1], *row))
+        events.append(event_text(run_id, found[1], *row))
         size += len(events[-1])
         if most is not None and size > most and len(events) > 1:
             break
@@ -176,10 +177,10 @@ def _events(connection: sqlite3.Connection, run_id: str) -> Iterator[str]:
             head = {"event": "blob", "version": found[1], "run_id": run_id, "seq": seq, "digest": digest}
             yield json.dumps({**head, "size": size, "text": content, "cut": bool(cut)}, ensure_ascii=False)
         else:
-            yield _event_text(run_id, found[1], *row)
+            yield event_text(run_id, found[1], *row)
 
 
-def _event_text(
+def event_text(
     run_id: str, version: int, seq: int, event: str, span_id: str, other: str | None, time: float, payload: str
 ) -> str:
     """Return the event as the recorder's JSON has it; names of runs and spans need no escapes."""

@@ -11,6 +11,7 @@ from . import notebooks, reading, sessions
 from .database import Database
 from .endings import abandon_runs
 from .events import take_events
+from .excerpt import excerpt
 from .files import disk_bytes
 from .incoming import Source
 from .lease import Lease
@@ -254,6 +255,13 @@ class Store:
     def trace(self, run_id: str) -> Trace | None:
         """Return the trace of a run, as far as it has come; None while its beginning is missing."""
         return self._database.read(lambda connection: reading.trace(connection, run_id))
+
+    def excerpt(self, run_id: str) -> Trace | None:
+        """Return the part of a run's trace that a notebook shows, in which the rest is counted (``Trace.omitted``).
+
+        Of a huge run ``trace`` takes gigabytes; this does not.
+        """
+        return self._database.read(lambda connection: excerpt(connection, run_id))
 
     def search(self, words: str, notebook: str | None = None, *, limit: int = 20, offset: int = 0) -> list[FoundRun]:
         """Return the runs whose question or answer holds all the words, the best ones first.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rlm_jupyter.trace.omitted import Omitted, Tally
 from rlm_jupyter.trace.schema import (
     CodeStart,
     ErrorRecord,
@@ -19,14 +20,17 @@ from rlm_jupyter.trace.schema import (
 from rlm_jupyter.trace.trace import Span, Trace
 
 __all__ = [
+    "child_count",
     "code_of",
     "compaction_text",
+    "cost_of",
     "cost_text",
     "count_text",
     "error_of",
     "first_line",
     "is_compaction",
     "iteration_title",
+    "omitted_below",
     "outcome_text",
     "prose_of",
     "rejection_of",
@@ -35,7 +39,9 @@ __all__ = [
     "seconds_text",
     "span_name",
     "status_text",
+    "subcall_count",
     "token_counts",
+    "tokens_of",
     "tokens_text",
 ]
 
@@ -107,14 +113,49 @@ def tokens_text(counts: tuple[int | None, int | None]) -> str:
     return f"{_known(sent)} tokens in, {_known(received)} out"
 
 
+def omitted_below(trace: Trace, span: Span) -> Omitted:
+    """Return what the trace leaves out below a span."""
+    return trace.omitted.get(span.span_id) or Omitted()
+
+
+def subcall_count(trace: Trace) -> int:
+    """Return how many sub-calls were made at any depth, also those that the trace leaves out."""
+    omitted = sum(omitted.calls.count + omitted.deeper.count for omitted in trace.omitted.values())
+    return len(trace.subcalls) + omitted
+
+
+def child_count(trace: Trace) -> int:
+    """Return how many child runs there were at any depth, also those that the trace leaves out."""
+    return len(trace.children) + sum(omitted.runs + omitted.children for omitted in trace.omitted.values())
+
+
+def tokens_of(trace: Trace) -> tuple[int | None, int | None]:
+    """Return the input and output tokens of all calls, also of those that the trace leaves out."""
+    total = Tally()
+    total.add_tokens(*token_counts(trace.walk()))
+    for omitted in trace.omitted.values():
+        for tally in (omitted.calls, omitted.deeper):
+            total.add_tokens(tally.input_tokens, tally.output_tokens)
+    return total.input_tokens, total.output_tokens
+
+
+def cost_of(trace: Trace) -> float | None:
+    """Return what all calls cost, also those that the trace leaves out; None when it is not known of all."""
+    tallies = [tally for omitted in trace.omitted.values() for tally in (omitted.calls, omitted.deeper)]
+    shown = trace.usage.total_cost
+    if shown is None or any(tally.unpriced for tally in tallies):
+        return None
+    return shown + sum(tally.cost for tally in tallies)
+
+
 def run_line(trace: Trace) -> str:
     """Return the run in a line: status, model, iterations, sub-calls, child runs, tokens, cost, seconds."""
     parts = [outcome_text(trace), trace.run.model, count_text(len(trace.iterations), "iteration")]
-    parts.append(count_text(len(trace.subcalls), "sub-call"))
-    children = len(trace.children)
+    parts.append(count_text(subcall_count(trace), "sub-call"))
+    children = child_count(trace)
     parts += [count_text(children, "child run")] if children else []
-    parts.append(tokens_text(token_counts(trace.walk())))
-    parts.append(f"cost {cost_text(trace.usage.total_cost)}")
+    parts.append(tokens_text(tokens_of(trace)))
+    parts.append(f"cost {cost_text(cost_of(trace))}")
     if trace.root is not None and trace.root.seconds is not None:
         parts.append(seconds_text(trace.root.seconds))
     return " · ".join(parts)

@@ -21,6 +21,7 @@ from .facts import (
     error_of,
     is_compaction,
     iteration_title,
+    omitted_below,
     rejection_of,
     reply_to,
     run_line,
@@ -94,26 +95,29 @@ def render_completion(completion: RLMChatCompletion) -> None:
     completion.render_trace()
 
 
-def subcalls_markdown(trace: Trace, calls: Sequence[Span], room: Room = ENDLESS) -> str:
-    """Return the prompts and replies of sub-calls, of many the first 50, and no more than there is room for."""
+def subcalls_markdown(trace: Trace, calls: Sequence[Span], room: Room = ENDLESS, more: int = 0) -> str:
+    """Return the prompts and replies of sub-calls, of many the first 50, and no more than there is room for.
+
+    ``more`` is how many there were beside those that are given.
+    """
     parts: list[str] = []
     for number, call in enumerate(calls[:_SUBCALLS_SHOWN], 1):
         told = "" if room.full else "\n\n".join(_subcall(trace, call, number))
         if not told or not room.take(len(told)):
             break
         parts.append(told)
-    if len(parts) < len(calls):
-        parts.append(f"… and {len(calls) - len(parts):,} more, which {_ELSEWHERE} holds.")
+    left_out = len(calls) + more - len(parts)
+    if left_out:
+        parts.append(f"… and {left_out:,} more, which {_ELSEWHERE} holds.")
     return "\n\n".join(parts)
 
 
-def children_markdown(trace: Trace, children: Sequence[Span], level: int, depth: int = 1, room: Room = ENDLESS) -> str:
-    """Return child runs: of several first a line for each, then folded what they did, of many the first 20.
+def children_markdown(trace: Trace, span: Span, level: int, room: Room = ENDLESS) -> str:
+    """Return the child runs below a span: of several first a line for each, then folded what the first 20 did.
 
-    Headings begin at ``level``; ``depth`` is that of the children, and the deeper, the fewer are shown. What there is
-    no room for is counted.
+    Headings begin at ``level``. What there is no room for is counted; nothing is said where there are no child runs.
     """
-    return "\n\n".join(_children(trace, children, _Place(level, depth, room)))
+    return "\n\n".join(_children(trace, span, _Place(level, 1, room)))
 
 
 def compaction_markdown(call: Span) -> str:
@@ -210,25 +214,28 @@ def _code(trace: Trace, span: Span, block: int, place: _Place) -> Iterator[str]:
 
 def _asked(trace: Trace, span: Span, place: _Place) -> Iterator[str]:
     """Tell which models and child runs were asked right below a span, a code block as a rule."""
-    calls = [child for child in span.children if child.kind == "subcall"]
-    if calls:
-        yield _heading(place.level, f"Model Calls ({len(calls):,})")
-        yield subcalls_markdown(trace, calls, place.room)
-    if children := children_of(span):
-        yield from _children(trace, children, place.within())
+    calls, more = [child for child in span.children if child.kind == "subcall"], omitted_below(trace, span).calls.count
+    if calls or more:
+        yield _heading(place.level, f"Model Calls ({len(calls) + more:,})")
+        yield subcalls_markdown(trace, calls, place.room, more)
+    yield from _children(trace, span, place.within())
 
 
-def _children(trace: Trace, children: Sequence[Span], place: _Place) -> Iterator[str]:
+def _children(trace: Trace, span: Span, place: _Place) -> Iterator[str]:
+    children = children_of(span)
+    total = len(children) + omitted_below(trace, span).runs
+    if not total:
+        return
     listed = [] if place.room.full else [trace.part(child.span_id) for child in children[:LISTED]]
-    alone = len(children) == 1
+    alone = total == 1
     if not alone:
-        yield _heading(place.level, f"Child Runs ({len(children):,})")
-        yield f"*{plain_text(children_text(children))}*"
-        yield place.holds(
-            "\n".join(f"{number}. {plain_text(child_line(part))}" for number, part in enumerate(listed, 1))
-        )
-        if len(children) > len(listed):
-            yield f"… and {len(children) - len(listed):,} more, which {_ELSEWHERE} holds."
+        yield _heading(place.level, f"Child Runs ({total:,})")
+        if children:
+            yield f"*{plain_text(children_text(children))}*"
+        lines = [f"{number}. {plain_text(child_line(part))}" for number, part in enumerate(listed, 1)]
+        yield place.holds("\n".join(lines))
+        if total > len(listed):
+            yield f"… and {total - len(listed):,} more, which {_ELSEWHERE} holds."
     shown = 0
     for part in listed[: shown_in_full(place.depth)]:
         if place.room.full:
@@ -237,8 +244,8 @@ def _children(trace: Trace, children: Sequence[Span], place: _Place) -> Iterator
         title = "Child Run" if alone else f"Child Run {shown}"
         inside = "\n\n".join(_child(part, title, place))
         yield folded(f"{title} · {run_line(part)}", inside)
-    if shown < len(children):
-        yield f"What {count_text(len(children) - shown, 'more child run')} did, {_ELSEWHERE} holds."
+    if shown < total:
+        yield f"What {count_text(total - shown, 'more child run')} did, {_ELSEWHERE} holds."
 
 
 def _child(child: Trace, title: str, place: _Place) -> Iterator[str]:

@@ -12,17 +12,20 @@ from typing import Any, TypeAlias
 from rlm_jupyter.core.observation import head_and_tail
 from rlm_jupyter.trace.bounds import TEXT_LIMIT
 from rlm_jupyter.trace.digest import cell_digest, cells_digest
+from rlm_jupyter.trace.omitted import Tally
 from rlm_jupyter.trace.schema import SCHEMA_VERSION, CodeEnd, ContextRecord, IterationStart, RunStart
 from rlm_jupyter.trace.trace import Span, Trace
 
-from .children import children_of
 from .facts import (
+    child_count,
     code_of,
+    cost_of,
     cost_text,
     count_text,
     error_of,
     is_compaction,
     iteration_title,
+    omitted_below,
     outcome_text,
     prose_of,
     rejection_of,
@@ -30,7 +33,9 @@ from .facts import (
     run_line,
     seconds_text,
     status_text,
+    subcall_count,
     token_counts,
+    tokens_of,
     tokens_text,
 )
 from .inert import fenced, folded, inert_markdown, plain_text
@@ -121,15 +126,18 @@ def _cells(page: _Page) -> Iterator[Cell]:
         return
     yield _markdown(page, root, "title", ["rlm-title"], _title(page.trace))
     yield _markdown(page, root, "metadata", ["rlm-metadata"], _facts(page.trace))
+    left_out = omitted_below(page.trace, root).steps
     for number, span in enumerate(root.children):
         if page.words.full:
-            left_out = count_text(len(root.children) - number, "more step")
-            yield _markdown(page, root, "left-out", ["rlm-left-out"], f"*… and {left_out}, {_ELSEWHERE}.*")
+            left_out += len(root.children) - number
             break
         if span.kind == "iteration":
             yield from _iteration(page, span)
         elif is_compaction(span):
             yield _markdown(page, span, "compaction", ["role-compaction"], compaction_markdown(span))
+    if left_out:
+        told = f"*… and {count_text(left_out, 'more step')}, {_ELSEWHERE}.*"
+        yield _markdown(page, root, "left-out", ["rlm-left-out"], told)
     yield from _asked(page, root, [])
 
 
@@ -160,10 +168,10 @@ def _facts(trace: Trace) -> str:
     if root is not None:
         rows += [("started", _time(root.start.started)), ("took", seconds_text(root.seconds))]
     iterations = f"{len(trace.iterations):,}, of at most {run.max_iterations:,}"
-    rows += [("iterations", iterations), ("sub-calls", f"{len(trace.subcalls):,}")]
+    rows += [("iterations", iterations), ("sub-calls", f"{subcall_count(trace):,}")]
     children = trace.children
-    rows += [("child runs", f"{len(children):,}{_depth(run, children)}")] if children else []
-    rows += [("tokens", tokens_text(token_counts(trace.walk()))), ("cost", cost_text(trace.usage.total_cost))]
+    rows += [("child runs", f"{child_count(trace):,}{_depth(run, children)}")] if children else []
+    rows += [("tokens", tokens_text(tokens_of(trace))), ("cost", cost_text(cost_of(trace)))]
     rows += [(f"context {record.name}", _context(record)) for record in run.contexts]
     changes = trace.outcome.changes if trace.outcome is not None else {}
     rows += [(f"variables {what}", ", ".join(names)) for what, names in changes.items() if names]
@@ -203,11 +211,10 @@ def _iteration(page: _Page, iteration: Span) -> Iterator[Cell]:
 
 def _asked(page: _Page, span: Span, tags: list[str]) -> Iterator[Cell]:
     """Tell which models and child runs were asked right below a span, a code block as a rule."""
-    calls, children = [child for child in span.children if child.kind == "subcall"], children_of(span)
-    if calls:
-        yield _markdown(page, span, "calls", [*tags, "role-llm-calls"], _folded(page, calls))
-    if children:
-        told = children_markdown(page.trace, children, 3, room=page.asked)
+    calls = [child for child in span.children if child.kind == "subcall"]
+    if calls or omitted_below(page.trace, span).calls.count:
+        yield _markdown(page, span, "calls", [*tags, "role-llm-calls"], _folded(page, span, calls))
+    if told := children_markdown(page.trace, span, 3, page.asked):
         yield _markdown(page, span, "children", [*tags, "role-llm-calls", "role-child-runs"], told)
 
 
@@ -227,13 +234,17 @@ def _prose(trace: Trace, iteration: Span, blocks: Sequence[Span]) -> str:
     return "\n\n".join(parts)
 
 
-def _folded(page: _Page, calls: Sequence[Span]) -> str:
-    failed = sum(1 for call in calls if call.status == "error")
-    parts = [count_text(len(calls), "model call"), tokens_text(token_counts(calls))]
+def _folded(page: _Page, span: Span, calls: Sequence[Span]) -> str:
+    omitted = omitted_below(page.trace, span).calls
+    taken = Tally(omitted.count, omitted.failed, omitted.input_tokens, omitted.output_tokens)
+    taken.add_tokens(*token_counts(calls))
+    failed = taken.failed + sum(1 for call in calls if call.status == "error")
+    tokens = tokens_text((taken.input_tokens, taken.output_tokens))
+    parts = [count_text(len(calls) + omitted.count, "model call"), tokens]
     parts += [f"{failed:,} failed"] if failed else []
     if page.asked.full:
         return f"*{plain_text(' · '.join(parts))}, {_ELSEWHERE}.*"
-    return folded(" · ".join(parts), subcalls_markdown(page.trace, calls, page.asked))
+    return folded(" · ".join(parts), subcalls_markdown(page.trace, calls, page.asked, omitted.count))
 
 
 def _reviewed(page: _Page, block: Span, tags: list[str]) -> Cell:

@@ -102,6 +102,12 @@ def jp_server_config(jp_server_config: Config) -> Config:
 def rest(
     jp_serverapp: ServerApp, http_server_client: Any, jp_auth_header: dict[str, str], jp_asyncio_loop: AbstractEventLoop
 ) -> Rest:
-    rest = Rest(jp_serverapp, http_server_client.fetch, jp_auth_header)
-    jp_asyncio_loop.run_until_complete(rest.services.start())  # as a server does whose loop is its own
-    return rest
+    """The extension is running, as it is in a server whose loop is its own."""
+    jp_asyncio_loop.run_until_complete(jp_serverapp.extension_manager.start_all_extensions())
+    return Rest(jp_serverapp, http_server_client.fetch, jp_auth_header)
+
+
+@pytest.fixture
+def starting(jp_serverapp: ServerApp, http_server_client: Any, jp_auth_header: dict[str, str]) -> Rest:
+    """The server answers already, and the extension is not there yet."""
+    return Rest(jp_serverapp, http_server_client.fetch, jp_auth_header)

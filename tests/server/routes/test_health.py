@@ -31,6 +31,14 @@ async def test_a_store_that_cannot_be_read_is_said_so_and_is_nobodys_request_at_
     assert "log" in health["store"]["problem"]
 
 
+async def test_until_the_extension_has_started_it_asks_for_patience(starting: Rest) -> None:
+    for path in ("health", "runs", f"runs/{'0' * 32}", "sessions", "search?q=lamp"):
+        answer = await starting.ask("GET", path)
+        assert (answer.status, answer.json["reason"]) == (503, "Starting")
+    assert (await starting.ask("GET", "runs", headers={})).status == 403
+    assert (await starting.ask("GET", "openapi.json")).status == 200
+
+
 async def test_a_query_that_cannot_be_decoded_is_answered(rest: Rest) -> None:
     assert (await rest.ask("GET", "health?no_track_activity=%FF")).status == 200
     assert (await rest.ask("GET", "runs?limit=%FF&no_track_activity=%FF")).status == 400

@@ -1,0 +1,149 @@
+"""The part of a run that a notebook shows, so that a huge run need not be read: the rest of it is only counted."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .reading import event_text
+
+if TYPE_CHECKING:
+    from rlm_jupyter.trace.omitted import Omitted
+    from rlm_jupyter.trace.schema import Blob, SpanEnd, SpanStart
+    from rlm_jupyter.trace.trace import Trace
+
+    _Event: TypeAlias = SpanStart | SpanEnd | Blob
+
+__all__ = ["excerpt"]
+
+_BELOW_ONE = {"subcall": 50, "run": 100}
+"""How many spans of a kind that stand right below the same one are shown."""
+
+_IN_ALL = {"subcall": 1_500, "run": 500}
+_OTHERS_IN_ALL = 6_000
+
+_Row: TypeAlias = tuple[str, str | None, str, str | None, int | None, int | None, float | None, int | None, bool]
+
+_SPANS = """
+    SELECT span_id, parent_id, kind, status, input_tokens, output_tokens, cost, calls, end_seq IS NOT NULL
+    FROM spans WHERE run = ? AND start_seq IS NOT NULL ORDER BY start_seq
+"""
+_EVENTS = """
+    SELECT start_seq, end_seq, span_id, parent_id, status, started, ended, start_payload, end_payload
+    FROM spans WHERE run = ? AND span_id IN ({})
+"""
+_TEXTS = "SELECT seq, digest, size, cut, text FROM texts WHERE run = ? AND digest IN ({})"
+_CHUNK = 500  # old SQLites take 999 values
+
+
+def excerpt(connection: sqlite3.Connection, run_id: str) -> Trace | None:
+    """Return the trace of a run without the spans that nobody would read; None while its beginning is missing."""
+    from rlm_jupyter.trace.schema import ROOT_SPAN
+    from rlm_jupyter.trace.trace import Trace, digests_in
+
+    found = connection.execute("SELECT id, version FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    if found is None:
+        return None
+    key, version = found
+    chosen = _Chosen()
+    for row in connection.execute(_SPANS, (key,)):
+        chosen.see(row)
+    events: list[_Event] = list(_spans(connection, run_id, key, version, list(chosen.spans)))
+    digests = dict.fromkeys(digest for event in events if event.event != "blob" for digest in digests_in(event))
+    events += _texts(connection, run_id, key, version, list(digests))
+    built = Trace(sorted(events, key=lambda event: event.seq))
+    built.omitted = chosen.omitted
+    return built if built.root is not None and built.root.span_id == ROOT_SPAN else None
+
+
+def _spans(
+    connection: sqlite3.Connection, run_id: str, key: int, version: int, span_ids: Sequence[str]
+) -> Iterator[SpanStart | SpanEnd]:
+    from pydantic import ValidationError
+
+    from rlm_jupyter.trace.schema import event_adapter
+
+    for row in _rows(connection, _EVENTS, key, span_ids):
+        start_seq, end_seq, span_id, parent_id, status, started, ended, begun, done = row
+        lines = []
+        if start_seq is not None:
+            lines.append(event_text(run_id, version, start_seq, "start", span_id, parent_id, started, begun))
+        if end_seq is not None:
+            lines.append(event_text(run_id, version, end_seq, "end", span_id, status, ended, done))
+        for line in lines:
+            try:
+                event = event_adapter.validate_json(line)
+            except ValidationError:  # it was sound when it was stored: a newer version may see that otherwise
+                continue
+            if event.event != "blob":
+                yield event
+
+
+def _texts(
+    connection: sqlite3.Connection, run_id: str, key: int, version: int, digests: Sequence[str]
+) -> Iterator[Blob]:
+    from rlm_jupyter.trace.schema import Blob
+
+    for seq, digest, size, cut, text in _rows(connection, _TEXTS, key, digests):
+        yield Blob(version=version, run_id=run_id, seq=seq, digest=digest, size=size, text=text, cut=bool(cut))
+
+
+def _rows(connection: sqlite3.Connection, query: str, key: int, names: Sequence[str]) -> Iterator[Any]:
+    for first in range(0, len(names), _CHUNK):
+        chunk = names[first : first + _CHUNK]
+        yield from connection.execute(query.format(", ".join("?" * len(chunk))), (key, *chunk))
+
+
+class _Chosen:
+    """Takes in spans, parents first, and chooses those that are shown."""
+
+    def __init__(self) -> None:
+        self.spans: dict[str, None] = {}
+        self.omitted: dict[str, Omitted] = {}
+        self._owners: dict[str, str] = {}
+        self._below: Counter[tuple[str, str]] = Counter()
+        self._in_all: Counter[str] = Counter()
+
+    def see(self, row: _Row) -> None:
+        """Choose a span, or count it as left out below the nearest one that was chosen."""
+        span_id, parent_id, kind = row[:3]
+        if parent_id is None or parent_id in self.spans or not self.spans:
+            if self._has_room(parent_id or "", kind):
+                self.spans[span_id] = None
+                return
+            owner = parent_id or next(iter(self.spans))
+            self._leave_out(row, owner, direct=True)
+        else:
+            owner = self._owners.get(parent_id) or next(iter(self.spans))
+            self._leave_out(row, owner, direct=False)
+        if kind != "subcall":  # which has nothing below it
+            self._owners[span_id] = owner
+
+    def _has_room(self, parent_id: str, kind: str) -> bool:
+        sort = kind if kind in _IN_ALL else "other"
+        self._below[parent_id, sort] += 1
+        fits = self._below[parent_id, sort] <= _BELOW_ONE.get(sort, _OTHERS_IN_ALL)
+        fits = fits and self._in_all[sort] < _IN_ALL.get(sort, _OTHERS_IN_ALL)
+        self._in_all[sort] += fits
+        return fits
+
+    def _leave_out(self, row: _Row, owner: str, *, direct: bool) -> None:
+        from rlm_jupyter.trace.omitted import Omitted
+
+        _, _, kind, status, sent, received, cost, calls, ended = row
+        omitted = self.omitted.setdefault(owner, Omitted())
+        omitted.events += 1 + ended
+        tally = omitted.calls if direct and kind == "subcall" else omitted.deeper
+        if kind == "subcall":
+            tally.count += 1
+            tally.failed += status == "error"
+        elif kind == "run":
+            omitted.runs += direct
+            omitted.children += not direct
+        elif direct:
+            omitted.steps += 1
+        if calls is not None:
+            tally.add_tokens(sent, received)
+            tally.add_cost(cost)
