@@ -23,11 +23,12 @@ TARGET = "rlm_jupyter"
 class LinkComm(BaseComm):
     """A comm that belongs to no cell, and that no front end can close; what comes over it is handed to ``hear``."""
 
-    def __init__(self, kernel: IPythonKernel, hear: Callable[[Any], None], data: dict[str, Any]) -> None:
+    def __init__(self, kernel: IPythonKernel, hear: Callable[[Any], None]) -> None:
         self._kernel = kernel
         self._process = os.getpid()
         self._hear = hear
-        super().__init__(target_name=TARGET, comm_id=f"{TARGET}-{uuid.uuid4().hex}", data=data)
+        # It is opened by whoever made it, who may be answered at once and on another thread.
+        super().__init__(target_name=TARGET, comm_id=f"{TARGET}-{uuid.uuid4().hex}", primary=False)
 
     def publish_msg(
         self,

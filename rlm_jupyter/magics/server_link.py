@@ -92,8 +92,9 @@ class ServerLink:
         self._opened = self._greeted = time.monotonic()
         self._retell = False
         self._reviewer_present = False
+        self._comm = LinkComm(kernel, self.hear)
         self.reach: Reach = self._reachable()
-        self._comm = LinkComm(kernel, self.hear, self._hello())
+        self._comm.open(self._hello())
         atexit.register(self._leave)
 
     @classmethod

@@ -151,8 +151,13 @@ def _idle(server: LiveServer) -> Any:
 def _finished(server: LiveServer) -> tuple[Any, int]:
     """Return the intake's figures once all runs are whole, and how many were not when it was looked first."""
     behind = len(_open(server))
-    eventually(lambda: not _open(server), "that all runs are stored", 120)
-    return server.get("rlm-jupyter/health")["intake"], behind
+    try:
+        eventually(lambda: not _open(server), "that all runs are stored", 120)
+    finally:
+        intake = server.get("rlm-jupyter/health")["intake"]
+        if _open(server):
+            print(intake, server.log.read_text()[-2000:], file=sys.stderr)
+    return intake, behind
 
 
 def _open(server: LiveServer) -> list[Any]:

@@ -105,7 +105,7 @@ def measure(model: ScriptedModel, packages: Sequence[str], runs: int) -> list[Fi
 
 
 def _measure(seconds: int, rate: int) -> list[Figure]:
-    arguments = ["--ServerApp.jpserver_extensions=benchmarks.loop_probe=True", "--RLMExtension.trace_location=nowhere"]
+    arguments = ["--ServerApp.jpserver_extensions=benchmarks.loop_probe=True"]
     path = os.pathsep.join(filter(None, [_TESTS, os.environ.get("PYTHONPATH")]))
     with (
         TemporaryDirectory() as folder,
@@ -151,8 +151,13 @@ def _idle(server: LiveServer) -> Any:
 def _finished(server: LiveServer) -> tuple[Any, int]:
     """Return the intake's figures once all runs are whole, and how many were not when it was looked first."""
     behind = len(_open(server))
-    eventually(lambda: not _open(server), "that all runs are stored", 120)
-    return server.get("rlm-jupyter/health")["intake"], behind
+    try:
+        eventually(lambda: not _open(server), "that all runs are stored", 15)
+    finally:
+        intake = server.get("rlm-jupyter/health")["intake"]
+        if _open(server):
+            print(intake, server.log.read_text()[-2000:], file=sys.stderr)
+    return intake, behind
 
 
 def _open(server: LiveServer) -> list[Any]:

@@ -206,3 +206,30 @@ def test_a_link_stays_a_link(run: Any, tmp_path: Path) -> None:
     TraceNotebook(link).write([run.record()])
     assert link.is_symlink()
     assert titles(tmp_path / "elsewhere" / "real.trace.ipynb")
+
+
+def test_what_another_program_writes_while_runs_are_rendered_is_kept(make_run: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "a.trace.ipynb"
+    mine, yours = make_run("Mine?").record(), make_run("Yours?").record()
+    TraceNotebook(path).save([make_run("Before?").record()])
+
+    class Hurried(Trace):
+        """A trace during whose rendering another program writes the file."""
+
+        @property
+        def run_id(self) -> str:
+            TraceNotebook(path).save([yours])
+            return super().run_id
+
+    TraceNotebook(path).save([Hurried(mine.events)])
+    assert titles(path) == ["# Before?", "# Yours?", "# Mine?"]
+
+
+def test_a_full_file_is_kept_and_the_next_one_begun(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.trace.ipynb"
+    first = TraceNotebook(path)
+    first.save([run.record()])
+    monkeypatch.setattr("rlm_jupyter.trace.draft._FULL", 1_000)
+    assert first.save([run.record()]) == path  # a session stays with its file
+    assert TraceNotebook(path).save([run.record()]) == tmp_path / "a.trace-2.ipynb"
+    assert len(titles(path)) == 2

@@ -56,9 +56,9 @@ class RLMHandler(APIHandler):
     def services(self) -> Services:
         """The parts of the extension. Raises 503 in the moments before it has started."""
         services = self.settings.get("rlm_jupyter")
-        if services is None:
-            msg = "The extension is starting. Ask again in a second."
-            raise web.HTTPError(503, msg)
+        if not hasattr(services, "store"):  # until then Jupyter has the ExtensionApp itself there
+            msg = "The extension is starting. Ask again in a second; if it stays so, the server's log says why."
+            raise web.HTTPError(503, msg, reason="Starting")
         return cast("Services", services)
 
     def set_default_headers(self) -> None:

@@ -21,8 +21,9 @@ __all__ = ["excerpt"]
 _BELOW_ONE = {"subcall": 50, "run": 100}
 """How many spans of a kind that stand right below the same one are shown."""
 
+# In the run itself, and once more in all of its child runs together.
 _IN_ALL = {"subcall": 1_500, "run": 500}
-_OTHERS_IN_ALL = 6_000
+_OTHERS_IN_ALL = 5_000
 
 _Row: TypeAlias = tuple[str, str | None, str, str | None, int | None, int | None, float | None, int | None, bool]
 
@@ -100,33 +101,48 @@ class _Chosen:
     """Takes in spans, parents first, and chooses those that are shown."""
 
     def __init__(self) -> None:
-        self.spans: dict[str, None] = {}
+        self.spans: dict[str, int] = {}
+        """Those that were chosen, and in how many child runs each stands."""
         self.omitted: dict[str, Omitted] = {}
         self._owners: dict[str, str] = {}
+        self._closed: set[str] = set()
         self._below: Counter[tuple[str, str]] = Counter()
-        self._in_all: Counter[str] = Counter()
+        self._in_all: Counter[tuple[str, bool]] = Counter()
 
     def see(self, row: _Row) -> None:
         """Choose a span, or count it as left out below the nearest one that was chosen."""
         span_id, parent_id, kind = row[:3]
-        if parent_id is None or parent_id in self.spans or not self.spans:
-            if self._has_room(parent_id or "", kind):
-                self.spans[span_id] = None
-                return
-            owner = parent_id or next(iter(self.spans))
-            self._leave_out(row, owner, direct=True)
-        else:
-            owner = self._owners.get(parent_id) or next(iter(self.spans))
-            self._leave_out(row, owner, direct=False)
+        if not self.spans:
+            self.spans[span_id] = 0
+            return
+        root = next(iter(self.spans))
+        parent = parent_id or root
+        direct = parent in self.spans
+        if direct and self._is_shown(parent, kind):
+            self._choose(span_id, parent, kind)
+            return
+        owner = parent if direct else self._owners.get(parent, root)
+        self._leave_out(row, owner, direct=direct)
         if kind != "subcall":  # which has nothing below it
             self._owners[span_id] = owner
 
-    def _has_room(self, parent_id: str, kind: str) -> bool:
+    def _choose(self, span_id: str, parent: str, kind: str) -> None:
+        from rlm_jupyter.trace.artifacts.children import shown_in_full
+
+        depth = self.spans[span_id] = self.spans[parent] + (kind == "run")
+        if parent in self._closed or (kind == "run" and self._below[parent, kind] > shown_in_full(depth)):
+            self._closed.add(span_id)
+
+    def _is_shown(self, parent: str, kind: str) -> bool:
+        """Return whether one more span of the kind is shown below its parent."""
+        if parent in self._closed and kind != "iteration":
+            return False  # of a run that is told in a line, the iterations are counted
         sort = kind if kind in _IN_ALL else "other"
-        self._below[parent_id, sort] += 1
-        fits = self._below[parent_id, sort] <= _BELOW_ONE.get(sort, _OTHERS_IN_ALL)
-        fits = fits and self._in_all[sort] < _IN_ALL.get(sort, _OTHERS_IN_ALL)
-        self._in_all[sort] += fits
+        inside = self.spans[parent] > 0  # a child run: those of the run itself have room of their own
+        self._below[parent, sort] += 1
+        fits = self._below[parent, sort] <= _BELOW_ONE.get(sort, _OTHERS_IN_ALL)
+        fits = fits and self._in_all[sort, inside] < _IN_ALL.get(sort, _OTHERS_IN_ALL)
+        self._in_all[sort, inside] += fits
         return fits
 
     def _leave_out(self, row: _Row, owner: str, *, direct: bool) -> None:

@@ -103,7 +103,8 @@ def rest(
     jp_serverapp: ServerApp, http_server_client: Any, jp_auth_header: dict[str, str], jp_asyncio_loop: AbstractEventLoop
 ) -> Rest:
     """The extension is running, as it is in a server whose loop is its own."""
-    jp_asyncio_loop.run_until_complete(jp_serverapp.extension_manager.start_all_extensions())
+    starting: Any = jp_serverapp.extension_manager.start_all_extensions
+    jp_asyncio_loop.run_until_complete(starting())
     return Rest(jp_serverapp, http_server_client.fetch, jp_auth_header)
 
 

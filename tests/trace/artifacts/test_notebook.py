@@ -127,3 +127,55 @@ def test_the_notebook_of_a_log_is_that_of_its_trace(run: Any, tmp_path: Any) -> 
     reader = LogReader(tmp_path / "log.jsonl")
     reader.read()
     assert to_notebook(reader.traces) == trace.to_notebook()
+
+
+def test_what_a_browser_could_not_show_is_counted_and_said_to_be_elsewhere(
+    make_run: Callable[..., Any], make_block: Callable[..., Any]
+) -> None:
+    shown = {"output_type": "display_data", "data": {"text/html": "<p>" + "x" * 5_000_000}, "metadata": {}}
+    small = {"output_type": "stream", "name": "stdout", "text": "small\n"}
+    asked = [(f"prompt {number} ".ljust(2_000, "."), "reply ".ljust(2_000, ".")) for number in range(50)]
+    blocks = [make_block(f"step({number})", [shown], asked) for number in range(30)]
+    blocks[-1].outputs = [small]
+    notebook = make_run(iterations=[("go", [block]) for block in blocks]).record().to_notebook()
+    nbformat.validate(notebook)
+    assert len(json.dumps(notebook)) < 20_000_000
+    code = cells_with(notebook, "role-code")
+    assert [cell["source"] for cell in code] == [f"step({number})" for number in range(30)]
+    assert code[0]["outputs"] == [shown]
+    (told,) = code[28]["outputs"]
+    assert "1 output of 5,000" in told["text"]
+    assert "the store or the log holds it" in told["text"]
+    assert code[29]["outputs"] == [small]
+    calls = cells_with(notebook, "role-llm-calls")
+    assert len(calls) == 30
+    assert "prompt 49 " in calls[0]["source"]
+    assert calls[29]["source"].startswith("*50 model calls")
+    assert "the store or the log holds it" in calls[29]["source"]
+
+
+def test_iterations_beyond_what_a_browser_shows_are_counted(
+    make_run: Callable[..., Any], make_block: Callable[..., Any]
+) -> None:
+    iterations = [("go", [make_block("x" * 100_000)]) for _ in range(100)]
+    notebook = make_run(iterations=iterations).record().to_notebook()
+    nbformat.validate(notebook)
+    assert len(json.dumps(notebook)) < 20_000_000
+    assert 30 < len(cells_with(notebook, "role-code")) < 100
+    (left_out,) = cells_with(notebook, "rlm-left-out")
+    assert f"and {100 - len(cells_with(notebook, 'role-code'))} more steps" in left_out["source"]
+    assert "100, of at most" in cells_with(notebook, "rlm-metadata")[0]["source"]
+
+
+def test_runs_nested_a_thousand_deep_can_be_shown() -> None:
+    recorder = Recorder(Redactor(environ={}))
+    parent = None
+    for depth in range(1_000):
+        start = RunStart(question="?", model="m", backend="b", environment="e", max_iterations=1, depth=depth)
+        parent = recorder.start(start, parent)
+    nbformat.validate(recorder.trace.to_notebook())
+    assert "999 child runs" in recorder.trace.to_markdown()
+
+
+def test_it_is_paired_with_no_text_file_by_jupytext(run: Any) -> None:
+    assert run.record().to_notebook()["metadata"]["jupytext"] == {"formats": "ipynb"}
