@@ -64,15 +64,17 @@ class MemoryContents(ContentsManager):
         path = path.strip("/")
         if not self.dir_exists(path.rpartition("/")[0]):
             raise HTTPError(404, f"No folder for {path}")
+        if (model["type"] == "directory") != self.dir_exists(path) and path in self.entries:
+            raise HTTPError(400, f"{path} is something else")
         entry = {"type": model["type"], "content": copy.deepcopy(model.get("content")), "format": model.get("format")}
         if model["type"] == "notebook":
             import nbformat
 
-            self.check_and_sign(nbformat.from_dict(model["content"]), path)
+            self.check_and_sign(nbformat.from_dict(model["content"]), path)  # type: ignore[no-untyped-call]
         now = datetime.now(timezone.utc)
         self.entries[path] = {**entry, "last_modified": now, "created": now}
         self.saves.append(path)
-        self.emit(data={"action": "save", "path": path})
+        self.emit(data={"action": "save", "path": path})  # type: ignore[no-untyped-call]
         return self.get(path, content=False)
 
     def delete_file(self, path: str) -> None:

@@ -31,7 +31,7 @@ class Contents:
     """
 
     def __init__(self, manager: ContentsManager) -> None:
-        self._manager = manager
+        self._manager: Any = manager  # which of its methods are coroutines is its own affair
         self._as_text = isinstance(manager, FileContentsManager)
 
     async def state(self, path: str) -> Hashable | None:

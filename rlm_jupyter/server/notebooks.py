@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from jupyter_server.utils import ensure_async
 from tornado.web import HTTPError
@@ -16,6 +16,7 @@ from tornado.web import HTTPError
 from .off_loop import off_loop
 
 if TYPE_CHECKING:
+    from jupyter_events import EventLogger
     from jupyter_server.serverapp import ServerApp
 
     from .store import Store
@@ -64,7 +65,8 @@ class Notebooks:
 
     def __init__(self, serverapp: ServerApp, store: Store) -> None:
         self._serverapp = serverapp
-        self._contents = serverapp.contents_manager
+        self._contents: Any = serverapp.contents_manager  # which of its methods are coroutines is its own affair
+        self._events = cast("EventLogger", serverapp.event_logger)
         self._store = store
         self._places: dict[str, _Place] = {}
         self._gone: set[int] = set()
@@ -84,12 +86,12 @@ class Notebooks:
     async def start(self) -> None:
         """Begin to listen to the contents manager, and look at the sessions that there are."""
         self._loop = asyncio.get_running_loop()
-        self._serverapp.event_logger.add_listener(schema_id=_CONTENTS, listener=self._heard)
+        self._events.add_listener(schema_id=_CONTENTS, listener=self._heard)
         await self.refresh()
 
     async def stop(self) -> None:
         """Listen no more."""
-        self._serverapp.event_logger.remove_listener(listener=self._heard)
+        self._events.remove_listener(listener=self._heard)
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

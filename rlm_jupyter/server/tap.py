@@ -44,9 +44,6 @@ _LAST_WORDS = 0.5
 _QUEUE = 200
 """Messages that the socket holds, of any size: ZeroMQ would cut off for good a peer that sends a larger one."""
 
-_RECONNECT = 20
-"""Milliseconds between two attempts to connect; by default they are 100, in which a kernel may say hello."""
-
 
 @dataclass(slots=True)
 class _Tapped:
@@ -211,7 +208,6 @@ class Tap:
         # Options count for connections to come, and it is connected already.
         address = str(socket.get_string(zmq.LAST_ENDPOINT))
         socket.setsockopt(zmq.RCVHWM, _QUEUE)
-        socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT)
         socket.setsockopt(zmq.UNSUBSCRIBE, b"")
         socket.setsockopt(zmq.SUBSCRIBE, _TOPIC)
         socket.disconnect(address)

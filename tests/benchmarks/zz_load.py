@@ -109,7 +109,7 @@ def _measure(seconds: int, rate: int) -> list[Figure]:
     path = os.pathsep.join(filter(None, [_TESTS, os.environ.get("PYTHONPATH")]))
     with (
         TemporaryDirectory() as folder,
-        LiveServer(Path(folder), arguments=arguments, env={"PYTHONPATH": path}) as server,
+        LiveServer(Path(folder), arguments=arguments, env={"PYTHONPATH": path, "PYTHONASYNCIODEBUG": "1"}) as server,
     ):
         kernel = server.notebook("load.ipynb", extension=False)
         kernel.ok(_LOAD)
@@ -121,6 +121,8 @@ def _measure(seconds: int, rate: int) -> list[Figure]:
         under_load = server.get("loop-probe")
         intake, behind = _finished(server)
         after = server.get("loop-probe")
+        import re
+        print("\n".join(l for l in server.log.read_text().splitlines() if "took" in l or "rror" in l or "Traceback" in l)[-6000:])
         late = kernel.value("late")
     what = f"server, {rate:,} spans a second for {seconds} s"
     spans = rate * (seconds + 1)
@@ -152,7 +154,7 @@ def _finished(server: LiveServer) -> tuple[Any, int]:
     """Return the intake's figures once all runs are whole, and how many were not when it was looked first."""
     behind = len(_open(server))
     try:
-        eventually(lambda: not _open(server), "that all runs are stored", 15)
+        eventually(lambda: not _open(server), "that all runs are stored", 120)
     finally:
         intake = server.get("rlm-jupyter/health")["intake"]
         if _open(server):

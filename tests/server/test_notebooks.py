@@ -26,6 +26,7 @@ class Desk:
 
     def __init__(self, app: ServerApp, root: Path, folder: Path) -> None:
         self.app = app
+        self.contents: Any = app.contents_manager
         self.root = root
         self.store = Store(folder / "store.sqlite3")
         self.notebooks = Notebooks(app, self.store)
@@ -53,7 +54,7 @@ class Desk:
         await self.app.session_manager.update_session(session_id, path=path)
 
     async def rename(self, old: str, new: str) -> None:
-        await self.app.contents_manager.rename(old, new)
+        await self.contents.rename(old, new)
         await self.heard()
 
     async def heard(self) -> None:
@@ -226,7 +227,7 @@ async def test_what_was_deleted_is_followed_no_more_and_its_name_is_another_note
     _, kernel = await desk.session("a.ipynb")
     notebook = await desk.notebooks.of_kernel(kernel)
     assert notebook is not None
-    await desk.app.contents_manager.delete("a.ipynb")
+    await desk.contents.delete("a.ipynb")
     await desk.heard()
     assert desk.moved == [(notebook, None)]
     assert await desk.notebooks.locate(notebook) is None
@@ -241,7 +242,7 @@ async def test_a_copy_remembers_of_what(desk: Desk) -> None:
     _, kernel = await desk.session("a.ipynb")
     notebook = await desk.notebooks.of_kernel(kernel)
     desk.store.take(kernel, notebook, recorded("One?"))
-    await desk.app.contents_manager.copy("a.ipynb")
+    await desk.contents.copy("a.ipynb")
     await desk.heard()
     copy = desk.store.notebook_at("a-Copy1.ipynb")
     assert copy not in (None, notebook)

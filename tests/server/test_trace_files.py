@@ -233,7 +233,8 @@ async def test_a_file_that_is_saved_while_it_is_written_is_not_written_over(
 ) -> None:
     notebook = await desk.notebook("a.ipynb")
     await desk.run(notebook, "One?")
-    get, edits = desk.contents.get, []
+    get = desk.contents.get
+    edits: list[str] = []
 
     async def edited_after_it_was_read(path: str, **arguments: Any) -> Any:
         model = await ensure_async(get(path, **arguments))
@@ -508,30 +509,26 @@ async def test_a_notebook_that_vanished_is_not_written_beside_until_it_is_back(d
 
 
 @not_paired
-async def test_a_contents_manager_that_fails_is_said_once_and_loses_nothing(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("options", [{"location": "traces"}])
+async def test_what_cannot_be_written_is_said_once_and_is_not_lost(
+    desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     notebook, healthy = await desk.notebook("sub/a.ipynb"), await desk.notebook("b.ipynb")
-    save = desk.contents.save
-
-    def refuse(model: Any, path: str) -> Any:
-        if path.startswith("sub/"):
-            raise HTTPError(403, "Permission denied: sub")
-        return save(model, path)
-
-    monkeypatch.setattr(desk.contents, "save", refuse)
+    await desk.run(healthy, "And here?")
+    in_the_way = {"type": "file", "format": "text", "content": "a file where a folder should be"}
+    await ensure_async(desk.contents.save(in_the_way, "traces/sub"))
     with caplog.at_level(logging.WARNING, logger="rlm_jupyter.server"):
         await desk.run(notebook, "One?")
         await desk.run(notebook, "Two?")
-        await desk.run(healthy, "And here?")
+        await desk.run(healthy, "And now?")
     (said,) = [record.getMessage() for record in caplog.records if record.name.startswith("rlm_jupyter.server")]
     assert desk.files.problems() == {"sub/a.ipynb": said}
-    for part in ("sub/a.ipynb", "sub/a.trace.ipynb", "Permission denied: sub", "Nothing is lost", "trace_location"):
+    for part in ("sub/a.ipynb", "traces/sub/a.trace.ipynb", "Nothing is lost", "trace_location"):
         assert part in said
-    assert await desk.titles("b.trace.ipynb") == ["And here?"]
-    monkeypatch.undo()
+    assert await desk.titles("traces/b.trace.ipynb") == ["And here?", "And now?"]
+    await desk.delete("traces/sub")
     await desk.run(notebook, "Three?")
-    assert await desk.titles("sub/a.trace.ipynb") == ["One?", "Two?", "Three?"]
+    assert await desk.titles("traces/sub/a.trace.ipynb") == ["One?", "Two?", "Three?"]
     assert desk.files.problems() == {}
 
 

@@ -46,13 +46,13 @@ class Site:
         """A trace notebook, once it holds these texts."""
         file = self.server.root / path
 
-        def look() -> nbformat.NotebookNode | None:
+        def look() -> Any:
             if not file.is_file():
                 return None
             text = file.read_text()
             return nbformat.reads(text, as_version=4) if all(part in text for part in parts) else None
 
-        notebook = eventually(look, f"{path} with {parts}")
+        notebook: nbformat.NotebookNode = eventually(look, f"{path} with {parts}")
         nbformat.validate(notebook)
         return notebook
 
@@ -243,8 +243,8 @@ def test_a_code_block_waits_for_a_decision_from_outside(site: Site) -> None:
     (run,) = eventually(lambda: site.runs("reviewed.ipynb"), "the run's beginning")
     path = f"rlm-jupyter/runs/{run['run_id']}"
 
-    def decide(decision: dict[str, str]) -> dict[str, Any]:
-        waiting: dict[str, Any] = eventually(
+    def decide(decision: dict[str, str]) -> Any:
+        waiting: Any = eventually(
             lambda: (site.server.get(path).get("steered") or {}).get("review"), "a block to review"
         )
         body = {"action": "decide", "decision": {"review_id": waiting["review_id"], **decision}}
