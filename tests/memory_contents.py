@@ -83,6 +83,8 @@ class MemoryContents(ContentsManager):
 
     def rename_file(self, old_path: str, new_path: str) -> None:
         old, new = old_path.strip("/"), new_path.strip("/")
+        if old not in self.entries:
+            raise HTTPError(404, f"No such file: {old}")
         if new in self.entries:
             raise HTTPError(409, f"{new} is there already")
         for each in [each for each in self.entries if each == old or each.startswith(f"{old}/")]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from jupyter_client.session import Session
 from zmq.eventloop.zmqstream import ZMQStream
@@ -19,6 +19,9 @@ _log = logging.getLogger(__name__)
 
 _CREATION = 5.0
 """Seconds that making a subshell may take; the kernel's control thread may be busy, or held by C code."""
+
+_SETTLED = 0.2
+"""Seconds after which the server has heard all that a kernel says about a message of ours."""
 
 _RECENT = 100
 """Messages whose failure is still heard."""
@@ -41,6 +44,7 @@ class Line:
         self._subshell: asyncio.Future[str | None] | None = None
         self._request = ""
         self._sent: dict[str, dict[str, Any]] = {}
+        self._is_free: str | None = None
 
     def send(
         self,
@@ -58,7 +62,26 @@ class Line:
                 self._sent[header["msg_id"]] = content
             if len(self._sent) > _RECENT:
                 del self._sent[next(iter(self._sent))]
+        if channel == "control" or subshell is not None:
+            self._keep_busy()
         self._session.send(self._stream(channel), "comm_msg", content, header=header)
+
+    def _keep_busy(self) -> None:
+        """See that a kernel that runs a cell is not taken for idle, and culled, because it has read a message of ours.
+
+        With each message it says that it is busy, and then idle, and jupyter_server does not ask of which shell. That
+        the cell is over is told by the answer to a request that waits for it.
+        """
+        if getattr(self._kernel, "execution_state", None) != "busy":
+            return
+        if self._is_free is None:
+            sent = self._session.send(self._stream("shell"), "kernel_info_request", {})
+            self._is_free = sent["header"]["msg_id"] if sent is not None else None
+        asyncio.get_running_loop().call_later(_SETTLED, self._be_busy)
+
+    def _be_busy(self) -> None:
+        if self._is_free is not None and self._streams:
+            cast(Any, self._kernel).execution_state = "busy"
 
     async def subshell(self) -> str | None:
         """Return the id of our subshell, which is made once; None when the kernel cannot make one.
@@ -67,6 +90,7 @@ class Line:
         """
         if self._subshell is None:
             self._subshell = asyncio.get_running_loop().create_future()
+            self._keep_busy()
             sent = self._session.send(self._stream("control"), "create_subshell_request", {})
             self._request = sent["header"]["msg_id"] if sent is not None else ""
         try:
@@ -105,6 +129,8 @@ class Line:
             made = content.get("subshell_id")
             if not self._subshell.done():
                 self._subshell.set_result(made if isinstance(made, str) and not failed else None)
+        elif kind == "kernel_info_reply" and parent == self._is_free:
+            self._is_free = None
         elif kind == "comm_reply" and failed and (lost := self._sent.pop(parent, None)) is not None:
             self._subshell = None  # it is gone: somebody deleted it
             self._on_lost(lost)

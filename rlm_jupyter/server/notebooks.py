@@ -39,11 +39,13 @@ class Move:
     """A notebook has another path; ``new`` is None when it was deleted.
 
     ``old`` is None when it was deleted with its folder, and nothing had been heard of it since the server began.
+    ``folder`` is what a folder around it was called, and is called now, when that was renamed.
     """
 
     notebook_id: int
     old: str | None
     new: str | None
+    folder: tuple[str, str] | None = None
 
 
 @dataclass(slots=True)
@@ -235,7 +237,7 @@ class Notebooks:
                 place.notebook_id = await off_loop(self._store.notebook_at, place.path) or place.notebook_id
         for notebook_id, path in moved:
             self._paths[notebook_id] = path
-            self._tell(Move(notebook_id, old + path[len(new) :], path))
+            self._tell(Move(notebook_id, old + path[len(new) :], path, (old, new) if path != new else None))
 
     def _moved(self, old: str, new: str) -> list[tuple[int, str]]:
         paths = [(notebook_id, self._store.path_of(notebook_id)) for notebook_id in self._store.moved(old, new)]

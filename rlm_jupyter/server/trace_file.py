@@ -23,17 +23,21 @@ __all__ = ["TraceFile"]
 class TraceFile:
     """Where the trace of a notebook is, and what was written there. Its methods are called one at a time (``lock``).
 
-    ``place`` says where the trace of a notebook of some path belongs; None where none is written.
+    ``place`` says where the trace of a notebook of some path belongs; None where none is written. ``beside`` says that
+    it is the notebook's own folder: then the folder is there, or else it was renamed a moment ago.
     """
 
-    def __init__(self, home: str, contents: Contents, place: Callable[[str], str | None]) -> None:
+    def __init__(self, contents: Contents, place: Callable[[str], str | None], *, beside: bool) -> None:
         self.lock = asyncio.Lock()
-        self.home = home
-        """The path of the notebook for which the file stands where it does."""
+        self.home: str | None = None
+        """The path of the notebook for which the file stands where it does; None while nothing is known of one."""
+        self.folders: list[tuple[str, str]] = []
+        """Folders that were renamed, and the file with them, and that are to be taken note of."""
         self.written: str | None = None
         """The path of the trace notebook, once it was written."""
         self._contents = contents
         self._place = place
+        self._beside = beside
         self._draft: TraceDraft | None = None
 
     @property
@@ -46,10 +50,9 @@ class TraceFile:
         if self._draft is not None:
             self._draft.forget()
 
-    async def write(self, home: str, load: Iterable[Callable[[], Trace | None]]) -> list[Exception]:
-        """Write the traces beside the notebook, and return why some of them could not be rendered."""
-        await self.follow(home)
-        first_choice = self._place(home)
+    async def write(self, load: Iterable[Callable[[], Trace | None]]) -> list[Exception]:
+        """Write the traces where they belong now, and return why some of them could not be rendered."""
+        first_choice = self.stands()
         if first_choice is None:
             return []
         if self._draft is None:
@@ -61,36 +64,57 @@ class TraceFile:
         self.written = step
         return failures
 
-    async def follow(self, home: str) -> None:
+    async def follow(self, home: str) -> bool:
         """Rename what is ours, also what the user edited, to where it belongs when the notebook's path is ``home``.
 
-        A name that is taken is left alone: the next free number is used.
+        A name that is taken is left alone: the next free number is used. Returns whether there was anything to rename.
         """
-        old, new = self._place(self.home), self._place(home)
+        old, new, current = self.stands(), self._place(home), self._current()
+        moved: dict[int, int] = {}
         if old is not None and new is not None and old != new:
-            current = self._draft.number if self._draft is not None else 1
-            moved: dict[int, int] = {}
-            async for number in self._ours(old, current, edited=True):
-                target = number
-                while await self._contents.exists(numbered(new, target)):
-                    target += 1
-                await self._contents.make_folders(new)
-                await self._contents.rename(numbered(old, number), numbered(new, target))
-                moved[number] = target
+            moved = await self._rename_all(old, new, current)
             current = moved.get(current, current)
-            if self._draft is not None:
+        if new is not None:
+            if self._draft is not None and self._draft.first_choice != new:
                 self._draft.moved(new, current)
             self.written = numbered(new, current) if self.written is not None else None
         self.home = home
+        return bool(moved)
+
+    def stands(self) -> str | None:
+        """Return where the file stands, now that folders were renamed; None when that is not known."""
+        folders, self.folders = self.folders, []
+        for old, new in folders if self._beside else ():
+            if self.home is not None and self.home.startswith(f"{old}/"):
+                self.home = new + self.home[len(old) :]
+        return self._place(self.home) if self.home is not None else None
+
+    async def _rename_all(self, old: str, new: str, current: int) -> dict[int, int]:
+        """Rename what is ours, and return which number each file had, and has."""
+        moved: dict[int, int] = {}
+        async for number in self._ours(old, current, edited=True):
+            target = number
+            while await self._contents.exists(numbered(new, target)):
+                target += 1
+            await self._make_folders(new)
+            await self._contents.rename(numbered(old, number), numbered(new, target))
+            moved[number] = target
+        return moved
 
     async def delete(self) -> None:
         """Delete what is ours and nobody edited."""
-        first_choice = self._place(self.home)
+        first_choice = self.stands()
         if first_choice is not None:
-            current = self._draft.number if self._draft is not None else 1
-            async for number in self._ours(first_choice, current, edited=False):
+            async for number in self._ours(first_choice, self._current(), edited=False):
                 await self._contents.delete(numbered(first_choice, number))
         self.written = None
+
+    def _current(self) -> int:
+        return self._draft.number if self._draft is not None else 1
+
+    async def _make_folders(self, path: str) -> None:
+        if not self._beside:
+            await self._contents.make_folders(path)
 
     async def _ours(self, first_choice: str, current: int, *, edited: bool) -> AsyncIterator[int]:
         """Yield the numbers of the files that are ours; with ``edited``, those that the user edited too."""
@@ -112,7 +136,7 @@ class TraceFile:
         if not step.whatever and await self._contents.state(step.name) != step.over:
             return None
         if step.over is None:
-            await self._contents.make_folders(step.name)
+            await self._make_folders(step.name)
         return Written(await self._contents.write(step.name, text))
 
 

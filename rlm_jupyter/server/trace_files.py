@@ -51,7 +51,7 @@ class _Entry:
     """A notebook's trace, the runs that it does not hold as they are now, and when it is to be written."""
 
     notebook_id: int
-    file: TraceFile | None = None
+    file: TraceFile
     runs: set[str] = field(default_factory=set)
     due: float | None = None
     timer: asyncio.TimerHandle | None = None
@@ -119,7 +119,7 @@ class TraceFiles:
     def path_of(self, notebook_id: int) -> str | None:
         """Return the path of a notebook's trace notebook; None when this server has written none."""
         entry = self._entries.get(notebook_id)
-        return entry.file.written if entry is not None and entry.file is not None else None
+        return entry.file.written if entry is not None else None
 
     def problems(self) -> dict[str, str]:
         """Return what keeps trace notebooks from being written, by the path of the notebook."""
@@ -135,7 +135,7 @@ class TraceFiles:
     # --- when ---------------------------------------------------------------------------------------------------------
 
     def _touch(self, notebook_id: int, run_id: str, *, at_once: bool) -> None:
-        entry = self._entries.setdefault(notebook_id, _Entry(notebook_id))
+        entry = self._entry(notebook_id)
         entry.runs.add(run_id)
         now = self._now()
         if at_once:
@@ -197,18 +197,30 @@ class TraceFiles:
 
     async def _bring(self, entry: _Entry, runs: tuple[str, ...]) -> None:
         """Bring the notebook's trace up to date with these runs."""
-        path = await self._located(entry)
-        if path is None:
-            await self._missing(entry, runs)
-            return
-        entry.path = path
-        if entry.file is None:
-            entry.file = TraceFile(path, self._contents, self.place)
         async with entry.file.lock:
-            failures = await entry.file.write(path, [partial(self._store.excerpt, run_id) for run_id in sorted(runs)])
+            if not await self._bring_along(entry):
+                await self._missing(entry, runs)
+                return
+            failures = await entry.file.write([partial(self._store.excerpt, run_id) for run_id in sorted(runs)])
         if failures:
             raise failures[0]
         entry.problem = None
+
+    async def _bring_along(self, entry: _Entry) -> bool:
+        """Let the file follow its notebook to where it is now, and return whether that is anywhere."""
+        for _ in range(_PATIENCE):
+            path = await self._located(entry)
+            if path is None:
+                return False
+            entry.path = path
+            entry.file.stands()
+            stood = entry.file.home
+            if await entry.file.follow(path) or stood in (None, path):
+                break
+            if await self._notebooks.locate(entry.notebook_id) == path:
+                break  # there was no file
+            entry.file.home = stood  # it went elsewhere while it was looked for
+        return True
 
     async def _located(self, entry: _Entry) -> str | None:
         """Return where the notebook is; one that is being renamed is for a moment at neither place."""
@@ -253,11 +265,11 @@ class TraceFiles:
 
     def _shed(self) -> None:
         """Keep no more in memory than was agreed: what was written longest ago goes."""
-        held = sum(entry.file.size for entry in self._entries.values() if entry.file is not None)
+        held = sum(entry.file.size for entry in self._entries.values())
         for entry in sorted(self._entries.values(), key=lambda entry: entry.ended):
             if held <= _IN_MEMORY:
                 return
-            if entry.file is not None and not entry.file.lock.locked() and not entry.runs:
+            if not entry.file.lock.locked() and not entry.runs:
                 held -= entry.file.size
                 entry.file.forget()
 
@@ -271,25 +283,31 @@ class TraceFiles:
     def _moved(self, move: Move) -> None:
         if self._location == "nowhere":
             return
-        entry = self._entries.setdefault(move.notebook_id, _Entry(move.notebook_id))
-        if entry.file is None and move.old is not None:
-            entry.file = TraceFile(move.old, self._contents, self.place)
-        if entry.file is not None:
-            self._spawn(self._follow(entry, entry.file, move.new))
+        entry = self._entry(move.notebook_id)
+        if move.folder is not None:
+            entry.file.folders.append(move.folder)
+        if entry.file.home is None:
+            entry.file.home = move.old if move.folder is None or self._location != "beside" else move.new
+        self._spawn(self._follow(entry))
 
-    async def _follow(self, entry: _Entry, file: TraceFile, path: str | None) -> None:
-        async with file.lock:
+    def _entry(self, notebook_id: int) -> _Entry:
+        entry = self._entries.get(notebook_id)
+        if entry is None:
+            file = TraceFile(self._contents, self.place, beside=self._location == "beside")
+            entry = self._entries[notebook_id] = _Entry(notebook_id, file)
+        return entry
+
+    async def _follow(self, entry: _Entry) -> None:
+        """Let the file follow its notebook to where it is now, or go with it."""
+        async with entry.file.lock:
             try:
-                if path is None:
+                if await off_loop(self._store.path_of, entry.notebook_id) is None:
                     self._cancel(entry)
                     entry.runs.clear()
                     self._entries.pop(entry.notebook_id, None)
-                    await file.delete()
-                else:
-                    entry.path = path
-                    await file.follow(path)
-                    if entry.runs:
-                        self._schedule(entry, self._now())
+                    await entry.file.delete()
+                elif await self._bring_along(entry) and entry.runs:
+                    self._schedule(entry, self._now())
             except Exception as error:  # noqa: BLE001 - as above
                 await self._failed(entry, error)
 

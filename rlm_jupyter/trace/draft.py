@@ -90,6 +90,11 @@ class TraceDraft:
         self._seen: Hashable | None = None
 
     @property
+    def first_choice(self) -> str:
+        """The name of the file that has no number in its name."""
+        return self._first_choice
+
+    @property
     def number(self) -> int:
         """The number of the file: 1 for the one that has none in its name."""
         return self._number

@@ -265,6 +265,21 @@ def test_a_code_block_waits_for_a_decision_from_outside(site: Site) -> None:
     assert run["answer"] == "by the user"
 
 
+def test_a_cell_that_goes_on_after_its_run_is_not_taken_for_idle(site: Site) -> None:
+    site.script = says("FINAL(quickly)")
+    kernel = site.server.notebook("goes-on.ipynb")
+    of_kernel = f"api/kernels/{kernel.kernel_id}"
+    over = site.server.root / "over"
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(over)!r}).exists(): time.sleep(0.05)"
+    cell = kernel.send(f"%rlm How fast?\n{wait}")
+    site.whole("goes-on.ipynb")  # and the kernel is told so
+    states = [site.server.get(of_kernel)["execution_state"] for _ in range(100)]
+    assert states[-1] == "busy", states
+    over.touch()
+    assert kernel.finish(cell).status == "ok"
+    eventually(lambda: site.server.get(of_kernel)["execution_state"] == "idle", "an idle kernel")
+
+
 def test_the_store_is_sound_and_private(site: Site) -> None:
     mode = site.server.store.stat().st_mode & 0o777
     assert mode == 0o600, oct(mode)
