@@ -131,7 +131,7 @@ class LiveServer:
         return f"http://127.0.0.1:{self.port}{self.base_url.rstrip('/')}"
 
     def start(self) -> LiveServer:
-        """Start the process and wait until it answers."""
+        """Start the process and wait until it answers, and the extension has begun."""
         self.port = _free_port()
         program = [sys.executable, "-m", {"server": "jupyter_server", "lab": "jupyterlab"}[self._command]]
         options = [
@@ -232,7 +232,10 @@ class LiveServer:
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()[-3000:]
         try:
-            return self.ask("GET", "api/status")[0] == 200
+            if self.ask("GET", "api/status")[0] != 200:
+                return False
+            status, told = self.ask("GET", "rlm-jupyter/health")
+            return status != 503 or told["reason"] != "Starting"
         except (URLError, OSError):
             return False
 

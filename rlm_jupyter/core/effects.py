@@ -26,10 +26,14 @@ Purpose: TypeAlias = Literal["answer", "compaction"]
 
 @dataclass(frozen=True, slots=True)
 class BeginIteration:
-    """An iteration begins; ``number`` counts from 1. ``closing`` marks the extra one that asks for a final answer."""
+    """An iteration begins; ``number`` counts from 1. ``closing`` marks the extra one that asks for a final answer.
+
+    ``notes`` are what the user had to say before it, which the model has been told.
+    """
 
     number: int
     closing: bool = False
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

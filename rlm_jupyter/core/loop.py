@@ -50,18 +50,21 @@ def completion_loop(
     ``AnswerFormatError`` when that one is not accepted either.
     """
     conversation = Conversation(messages, compaction)
+    notes: Sequence[str] | None = None
     for number in range(1, max_iterations + 1):
-        yield BeginIteration(number)
+        yield BeginIteration(number, notes=notes or ())
         step = yield from _iterate(conversation, accept, observation_limit)
         notes = yield EndIteration(number, step.answer, step.rejected)
         if step.answer is not None:
             return step.answer
         last = closing_request(max_iterations, typed=accept is not None) if number == max_iterations else ""
         yield from conversation.tell(step.told, _with_notes(notes, last))
-    answer, complaint, notes = yield from _close(conversation, accept, max_iterations + 1)
+    begin = BeginIteration(max_iterations + 1, closing=True, notes=notes or ())
+    answer, complaint, notes = yield from _close(conversation, accept, begin)
     if complaint is not None:
         yield from conversation.tell(rejection(complaint, plain=True), _with_notes(notes))
-        answer, complaint, _ = yield from _close(conversation, accept, max_iterations + 2, last=True)
+        begin = BeginIteration(max_iterations + 2, closing=True, notes=notes or ())
+        answer, complaint, _ = yield from _close(conversation, accept, begin, last=True)
     if complaint is not None:
         raise _wrong_format(answer, complaint)
     return answer
@@ -113,13 +116,13 @@ def _with_notes(notes: Sequence[str] | None, request: str = "") -> str:
 
 
 def _close(
-    conversation: Conversation, accept: Accept | None, number: int, *, last: bool = False
+    conversation: Conversation, accept: Accept | None, begin: BeginIteration, *, last: bool = False
 ) -> Generator[Effect, Any, tuple[str, str | None, Sequence[str] | None]]:
     """Return the answer that was asked for in the user role, which every provider accepts last, and what is wrong.
 
     The third is what the user had to say meanwhile.
     """
-    yield BeginIteration(number, closing=True)
+    yield begin
     reply = yield from conversation.ask()
     read = read_reply(reply)
     answer, text = read.answer, reply.strip()
@@ -132,7 +135,7 @@ def _close(
     elif answer is not None:
         text = answer.text
     complaint = accept(text) if accept is not None else None
-    notes = yield EndIteration(number, text if complaint is None else None, complaint, last)
+    notes = yield EndIteration(begin.number, text if complaint is None else None, complaint, last)
     return text, complaint, notes
 
 

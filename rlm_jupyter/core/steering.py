@@ -66,6 +66,12 @@ class ProposedBlock:
     index: int
     depth: int = 0
 
+    @property
+    def place(self) -> str:
+        """Where in the run the block stands, for people."""
+        whose = " of a child run" if self.depth else ""
+        return f"block {self.index} of iteration {self.iteration}{whose}"
+
 
 Reviewer: TypeAlias = Callable[[ProposedBlock], "Decision | None"]
 """Asked before each block; None leaves the decision to ``Steering.decide``. It may raise ``Stopped``."""
@@ -92,7 +98,8 @@ class _Question:
 class Steering:
     """How the user steers a tree of runs while it is under way. Safe to use from any thread.
 
-    What is asked for takes effect where an iteration ends; an iteration that answered ends its run as usual. ``stop``,
+    What is asked for takes effect where an iteration ends; an iteration that answered ends its run as usual. Once the
+    run is to stop, nobody is asked about a block any more: the run ends before the next one that is proposed. ``stop``,
     ``pause``, ``resume``, ``note`` and ``decide`` return False when there is nothing for them to steer any more.
     ``on_change`` is called with each new state, in order, by whoever brought it about.
     """
@@ -119,9 +126,14 @@ class Steering:
             return SteeringState(self._paused, self._stopping, len(self._notes), review)
 
     def stop(self) -> bool:
-        """End the run after the iteration that is under way, and its children after theirs."""
+        """End the run after the iteration that is under way, and its children after theirs.
+
+        A pause ends, and so does the wait for ``decide``: the block is not run, and its run ends there. What a reviewer
+        waits for itself, such as ``input()`` in the cell, cannot be ended from outside: what is typed there counts.
+        """
         with self._lock:
             over, self._stopping, self._paused = self._over, not self._over, False
+            self._leave_undecided()
         self._release()
         self._tell()
         return not over
@@ -142,7 +154,10 @@ class Steering:
         return not over
 
     def note(self, text: str) -> bool:
-        """Tell the root run's model this, with what it is told after the iteration that is under way."""
+        """Tell the root run's model this, with what it is told after the iteration that is under way.
+
+        True says that there is a run to take it; when that iteration ends the run, nobody is told it.
+        """
         text = head_and_tail(text.strip(), NOTE_LIMIT)
         with self._lock:
             over = self._over
@@ -165,9 +180,7 @@ class Steering:
     def ask_again(self) -> None:
         """Ask the reviewer again about a block that waits for ``decide``: whoever was to decide has gone away."""
         with self._lock:
-            for question in self._questions[:1]:
-                question.open = False
-                _set(question.decided, None)
+            self._leave_undecided()
         self._tell()
 
     def close(self) -> None:
@@ -193,7 +206,10 @@ class Steering:
         return self._taken_notes() if notes and self._notes else []
 
     def review(self, block: ProposedBlock) -> Waits[Decision]:
-        """Return the decision about a block; one is asked about at a time. Raises what the reviewer raises."""
+        """Return the decision about a block; one is asked about at a time.
+
+        Raises ``Stopped``, and what the reviewer raises.
+        """
         question = _Question(block)
         with self._lock:
             self._questions.append(question)
@@ -214,6 +230,9 @@ class Steering:
     def _asked(self, question: _Question) -> Decision | None:
         # Before the reviewer looks who is there: one who goes away after that look has it asked again.
         question.decided = Future()
+        if self._stopping:
+            msg = f"The run was stopped at {question.block.place}."
+            raise Stopped(msg)
         if self.reviewer is None:
             return None
         with model_code():  # an interrupt and the time limit break into it, in whichever thread it asks
@@ -223,6 +242,12 @@ class Steering:
         with self._lock:
             question.open = not question.decided.done()
         self._tell()
+
+    def _leave_undecided(self) -> None:
+        """End the wait for a decision without one, with the lock held."""
+        for question in self._questions[:1]:
+            question.open = False
+            _set(question.decided, None)
 
     def _leave(self, question: _Question) -> None:
         with self._lock:

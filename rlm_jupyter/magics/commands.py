@@ -15,6 +15,7 @@ from IPython.display import display
 
 if TYPE_CHECKING:
     from .rlm_magics import RLMMagics
+    from .server_link import ServerLink
 
 __all__ = ["COMMANDS", "Command", "find_command"]
 
@@ -110,8 +111,22 @@ def _not_stored_text(magics: RLMMagics) -> str:
 
 def _traces_text(magics: RLMMagics) -> str:
     runs, written = len(magics.journal.traces), magics.journal.written
-    where = f", the written ones in {written}" if written is not None else ", none written"
+    by_server = _server_text(magics.link) if magics.link is not None and magics.link.writes else None
+    if written is None:
+        where = ", none written" if by_server is None else by_server
+    else:
+        where = f", the written ones in {written}{by_server or ''}"
     return f"{runs} run{'' if runs == 1 else 's'} in this kernel{where if runs else ''}"
+
+
+def _server_text(link: ServerLink) -> str:
+    """Return where the server writes the traces; nothing until it has said so."""
+    if link.trace is None:
+        return ""
+    path, problem = link.trace
+    if path is None:
+        return f"; none is written: {problem}"
+    return f", the server cannot write the trace: {problem}" if problem else f", the server writes them to {path}"
 
 
 def _config(magics: RLMMagics, _: str) -> None:

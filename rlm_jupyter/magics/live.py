@@ -36,6 +36,7 @@ __all__ = ["LiveDisplay"]
 
 _INTERVAL = 0.2  # seconds; VS Code flickers when a display changes more often
 _TAIL = 240  # characters of the reply that is being written
+_NAMES = 12  # of the variables that changed; the trace has all
 
 _STYLE = "font-family:var(--jp-ui-font-family,sans-serif);font-size:var(--jp-ui-font-size1,13px)"
 _DIM = "opacity:.65"
@@ -227,7 +228,7 @@ class LiveDisplay:
         # Once there is an answer, the result below it tells the rest.
         facts = [*([] if self._status == "ok" else [self._model]), *self._progress(), seconds]
         lines = [" · ".join(fact for fact in facts if fact)]
-        if changes := "; ".join(f"{what} {', '.join(names)}" for what, names in self._changes.items()):
+        if changes := "; ".join(f"{what} {_listed(names)}" for what, names in self._changes.items()):
             lines.append(f"In the notebook: {changes}")
         return lines + self._notes
 
@@ -279,3 +280,8 @@ class LiveDisplay:
         self._written = [text]
         # The word that is being written is left out: it may be half a key, which no pattern knows.
         return self.redact(text[: max(text.rfind(" "), text.rfind("\n"), 0)])[-_TAIL:].strip()
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _NAMES
+    return ", ".join(names[:_NAMES]) + (f" and {more:,} more" if more > 0 else "")

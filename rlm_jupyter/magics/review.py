@@ -13,6 +13,7 @@ from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.display import DisplayHandle
 
 from rlm_jupyter.core.steering import Decision, ProposedBlock, Stopped
+from rlm_jupyter.trace.artifacts.facts import count_text
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -23,10 +24,11 @@ __all__ = ["CellReviewer"]
 
 _PROMPT = "Run this block? [y]es, [n]o, [e]dit, [s]top: "
 _REASON = "Why not? The model is told (may be empty): "
-_EDIT = "The code that runs in its place, line by line; a single dot ends it, alone it takes nothing back:"
+_EDIT = "Type the code to run instead, line by line. A line with only a dot ends it; a dot at once asks again:"
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _PRE = (
-    "margin:4px 0;padding:6px 8px;overflow:auto;max-height:32em;color:inherit;background:rgba(128,128,128,.1);"
+    "margin:4px 0;padding:6px 8px;overflow:auto;max-height:32em;white-space:pre-wrap;word-break:normal;"
+    "overflow-wrap:anywhere;color:inherit;background:rgba(128,128,128,.1);"
     "font-family:var(--jp-code-font-family,monospace);font-size:.92em"
 )
 
@@ -35,8 +37,8 @@ class CellReviewer:
     """Asks about blocks with ``input()``, unless somebody at the server decides about them.
 
     ``someone_there`` tells whether somebody does. It is looked up when a block is proposed: one who comes while the
-    cell asks decides about the next block; when the last one goes, the cell asks. Blocks of child runs are asked about
-    in the children's threads, one at a time.
+    cell asks decides about the next block; when the last one goes, the cell asks, or stops where it
+    cannot. Blocks of child runs are asked about in the children's threads, one at a time.
     """
 
     def __init__(self, shell: InteractiveShell, live: LiveDisplay, someone_there: Callable[[], bool]) -> None:
@@ -56,12 +58,18 @@ class CellReviewer:
 
     def __call__(self, block: ProposedBlock) -> Decision | None:
         """Return the user's decision; None when it comes from the server. Raises ``Stopped``."""
-        if self._someone_there() or not self._can_ask:
+        if self._someone_there():
             return None
+        if not self._can_ask:
+            msg = (
+                f"The run was stopped at {block.place}: whoever was to decide about it has gone, and nobody can type "
+                "an answer in this cell."
+            )
+            raise Stopped(msg)
         with self._live.waiting("waiting for your decision below"):
             shown = DisplayHandle()
-            place = _place(block)
-            shown.display(_bundle(f"{place}:", block.code), raw=True)
+            place = block.place
+            shown.display(_bundle(f"{place}, {count_text(len(_lines(block.code)), 'line')}:", block.code), raw=True)
             try:
                 decision = self._decided(block)
             except (EOFError, StdinNotImplementedError):
@@ -88,7 +96,7 @@ class CellReviewer:
             if answer in ("n", "no"):
                 return Decision("rejected", reason=self._input(_REASON).strip())
             if answer in ("s", "stop"):
-                msg = f"The run was stopped at {_place(block)}."
+                msg = f"The run was stopped at {block.place}."
                 raise Stopped(msg)
             if answer in ("e", "edit") and (code := self._edited()).strip():
                 return Decision("edited", code)
@@ -102,22 +110,25 @@ class CellReviewer:
         return "\n".join(lines)
 
 
-def _place(block: ProposedBlock) -> str:
-    whose = " of a child run" if block.depth else ""
-    return f"block {block.index} of iteration {block.iteration}{whose}"
-
-
 def _bundle(title: str, code: str | None = None) -> dict[str, str]:
     title = title[:1].upper() + title[1:]
     if code is None:
-        return {"text/plain": title, "text/html": f"<div>{html.escape(title)}</div>"}
+        return {"text/plain": title, "text/html": _title_html(title)}
     numbered = _numbered(code)
     pre = f'<pre style="{_PRE}">{html.escape(numbered)}</pre>'
-    return {"text/plain": f"{title}\n{numbered}", "text/html": f"<div>{html.escape(title)}</div>{pre}"}
+    return {"text/plain": f"{title}\n{numbered}", "text/html": f"{_title_html(title)}{pre}"}
+
+
+def _title_html(title: str) -> str:
+    return f'<div style="margin-top:8px">{html.escape(title)}</div>'
+
+
+def _lines(code: str) -> list[str]:
+    return code.rstrip("\n").split("\n")
 
 
 def _numbered(code: str) -> str:
-    lines = code.rstrip("\n").split("\n")
+    lines = _lines(code)
     width = len(str(len(lines)))
     return "\n".join(f"{number:>{width}}  {_visible(line)}" for number, line in enumerate(lines, 1))
 

@@ -87,11 +87,12 @@ class ServerLink:
         self._welcome: Welcome | None = None
         self._last: SessionRecord | None = None
         self._notebook: str | None = None
+        self.trace: tuple[str | None, str | None] | None = None  # where the server writes it, and what is wrong
         self._over = False
         self._load_id = uuid.uuid4().hex
         self._opened = self._greeted = time.monotonic()
         self._retell = False
-        self._reviewer_present = False
+        self._reviewer_present = self._told_of_reviewer = False
         self._comm = LinkComm(kernel, self.hear)
         self.reach: Reach = self._reachable()
         self._comm.open(self._hello())
@@ -192,7 +193,7 @@ class ServerLink:
     def reviewer_present(self) -> bool:
         """Whether somebody decides about code blocks through the server."""
         self._read()
-        return self._reviewer_present
+        return self._reviewer_present and self.reach != "shell"  # where no decision comes while a cell runs
 
     @property
     def last(self) -> SessionRecord | None:
@@ -209,6 +210,8 @@ class ServerLink:
         if message.get("type") == "introduce":  # a server that was not there when the extension was loaded
             self._greet()
             return
+        if message.get("type") == "reviewer":
+            self._told_of_reviewer = True  # since the last greeting, whenever it is read
         self._heard.append(message)
         for news in list(self._changed):
             news.put(None)
@@ -220,10 +223,16 @@ class ServerLink:
         steering: list[Callable[[], None]] = []
         with self._lock:
             while self._heard:
-                steering += self._taken_in(self._heard[0])
+                try:
+                    steering += self._taken_in(self._heard[0])
+                except Exception:  # noqa: BLE001 - it must not keep back those after it; an interrupt leaves it where it is
+                    _log.exception("A message of the Jupyter server's could not be heeded, and is passed over.")
                 self._heard.popleft()
         for steer in steering:
-            steer()
+            try:
+                steer()
+            except Exception:  # noqa: BLE001 - as above
+                _log.exception("A run could not be steered as the Jupyter server says.")
 
     def _taken_in(self, heard: dict[str, Any]) -> list[Callable[[], None]]:
         """Take in a message, and return what is left to be called."""
@@ -243,9 +252,14 @@ class ServerLink:
             self._reviewer_present = message.present
             return [] if message.present else [ask_again]
         if message.type == "welcome":
-            self._welcomed(message)
-        elif message.type == "notebook":
+            # Who was there for an earlier server may not be for this one, which says so before or after its welcome.
+            left = self._welcomed(message) and self._reviewer_present and not self._told_of_reviewer
+            self._reviewer_present = self._reviewer_present and not left
+            return [ask_again] if left else []
+        if message.type == "notebook":
             self._notebook = message.path
+        elif message.type == "written":
+            self.trace = message.path, message.problem
         elif message.type == "stored":
             self._journal().stored(message.run_id)
         elif message.type == "missing":
@@ -259,12 +273,14 @@ class ServerLink:
     def _greet(self) -> None:
         """Say hello once more: the answer tells that there is a server, which may have missed what was said before."""
         self._load_id, self._greeted, self._retell = uuid.uuid4().hex, time.monotonic(), True
+        self._told_of_reviewer = False
         self._comm.publish(json.dumps(self._hello()).encode())
 
-    def _welcomed(self, welcome: Welcome) -> None:
-        """Take in the greeting; a server that is new here gets what no server has."""
+    def _welcomed(self, welcome: Welcome) -> bool:
+        """Take in the greeting, unless it is to an earlier one; a server that is new here gets what no server has."""
         if welcome.load_id != self._load_id:
-            return  # to an earlier loading
+            return False
+        self.trace = self.trace if welcome.notebook == self._notebook else None
         self._welcome, self._notebook = welcome, welcome.notebook
         if welcome.last is not None and welcome.last.session_id not in self._own_sessions():
             self._last = welcome.last
@@ -272,6 +288,7 @@ class ServerLink:
             self._retell = False
             for run_id in self._journal().not_stored():
                 self._published().again(run_id)
+        return True
 
     def _overdue(self, run_id: str) -> bool:
         """Write a run that the server did not say it has, and look for the server; return whether to look again."""

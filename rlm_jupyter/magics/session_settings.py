@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 from traitlets import TraitError
 from traitlets.config import Config
@@ -12,12 +14,33 @@ from traitlets.config import Config
 if TYPE_CHECKING:
     from .rlm_magics import RLMMagics
 
-__all__ = ["session_settings", "set_again"]
+__all__ = ["Restored", "session_settings", "set_again"]
 
 _OWN_TO_THE_KERNEL = frozenset({"notebook", "trace", "quiet"})
 """Settings that are no part of a session: they say how this kernel shows and keeps it."""
 
+_HARMLESS = frozenset({"model", "backend", "sync", "compaction", "context_window", "review"})
+"""Settings that choose, and neither send keys elsewhere nor let code or a model do more than before."""
+
+_LIMITS: dict[str, float] = {
+    "max_iterations": 1,
+    "max_depth": 0,
+    "max_concurrent_subcalls": 1,
+    "timeout": 1e-9,
+    "budget": 0,
+    "max_tokens": 1,
+    "max_errors": 1,
+}
+"""Limits, which a session may only make stricter, and the least that each can be."""
+
+_ONLY_THE_USERS = frozenset({"base_url", "environment", "environment_kwargs"})
+"""Where keys are sent, and where code runs: whoever wrote into the store does not choose that."""
+
+_RESTORED: WeakKeyDictionary[RLMMagics, dict[str, Any]] = WeakKeyDictionary()
+"""What sessions have set, and not the user: the next one that is taken up may set it again."""
+
 _REDACTED = "[redacted"
+_LONGEST_LINE = 1_000
 _LONGEST = 20_000  # characters; more is no setting, and a trace would hold its head and tail
 
 
@@ -28,24 +51,85 @@ def session_settings(magics: RLMMagics) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value != defaults[name] and _is_plain(value)}
 
 
-def set_again(magics: RLMMagics, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Set them as ``%config`` does, and return those that were set, and for each of the others why it was not."""
-    done: dict[str, Any] = {}
-    refused: dict[str, str] = {}
-    names = _names(magics)
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was set again; why others were not; and the lines that set what only the user may set, by name."""
+
+    done: dict[str, Any] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    offered: dict[str, str] = field(default_factory=dict)
+
+
+def set_again(magics: RLMMagics, settings: Mapping[str, Any]) -> Restored:
+    """Set them as ``%config`` does, but for what would send keys elsewhere, let code do more, or widen a limit.
+
+    What the user has set in this kernel stays as it is.
+    """
+    restored = Restored()
+    names, defaults = _names(magics), cast("dict[str, Any]", magics.trait_defaults())
+    earlier = _RESTORED.setdefault(magics, {})
     for name, value in settings.items():
         if name not in names:
-            refused[name] = "there is no such setting here"
-        elif _REDACTED in json.dumps(value):
-            refused[name] = "it held a secret, which no trace keeps"
+            restored.refused[name] = "there is no such setting here"
+            continue
+        if _REDACTED in json.dumps(value):
+            restored.refused[name] = "it held a secret, which no trace keeps"
+            continue
+        current = getattr(magics, name)
+        if value == current:
+            continue
+        if current not in (defaults[name], earlier.get(name, defaults[name])):
+            restored.refused[name] = f"you have set it here, to {current!r}"
+        elif name in _ONLY_THE_USERS:
+            line = _config_line(magics, name, value)
+            (restored.offered if line else restored.refused)[name] = line or "it is no value of this setting"
+        elif why := _why_not(name, value, current):
+            restored.refused[name] = why
         else:
             try:
                 magics.update_config(Config({type(magics).__name__: {name: value}}))
             except TraitError as error:
-                refused[name] = str(error)
+                restored.refused[name] = str(error)
             else:
-                done[name] = value
-    return done, refused
+                restored.done[name] = earlier[name] = getattr(magics, name)
+    return restored
+
+
+def _why_not(name: str, value: Any, current: Any) -> str | None:
+    """Return why a session may not set this; None when it chooses without loosening anything."""
+    if name == "backend":
+        from rlm_jupyter.clients.choice import backend_names
+
+        return None if value in (None, *backend_names()) else f"{value!r} is no backend of this installation"
+    if name == "review":
+        return None if value is True else "a session does not turn it off"
+    if name in _LIMITS:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= _LIMITS[name]:
+            return "it is no such limit"
+        return None if current is None or value <= current else f"{value!r} is more than the {current!r} of this kernel"
+    if name == "context_window":
+        return None if isinstance(value, int) and value > 0 else "it is no number of tokens"
+    return None if name in _HARMLESS else "a session does not set it"
+
+
+def _config_line(magics: RLMMagics, name: str, value: Any) -> str | None:
+    """Return the line with which the user sets it himself; None when it is no value of this setting."""
+    expected: type = dict if name == "environment_kwargs" else str
+    if not isinstance(value, expected):
+        return None
+    line = f"%config {type(magics).__name__}.{name} = {_literal(value)}"
+    return line if len(line) <= _LONGEST_LINE else None
+
+
+def _literal(value: Any) -> str:
+    """Return the value as code in which IPython finds nothing to expand, and which shows what it is."""
+    if isinstance(value, dict):
+        items = ", ".join(f"({_literal(key)}, {_literal(each)})" for key, each in value.items())
+        return f"dict([{items}])"
+    if isinstance(value, list):
+        return f"[{', '.join(_literal(each) for each in value)}]"
+    text = ascii(value)
+    return "".join(f"\\x{ord(each):02x}" if each in "{}$" else each for each in text)
 
 
 def _names(magics: RLMMagics) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,6 +25,7 @@ __all__ = ["earlier_session", "questions", "resume", "session_rows"]
 
 _SHOWN = 8  # characters of a session's id
 _EXCERPT = 90  # characters of a question
+_LONGEST = 2_000  # characters about a session's settings
 _ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 Rows: TypeAlias = list[tuple[str, str]]
@@ -147,13 +149,19 @@ def _taken_up(record: SessionRecord) -> RLMSession:
 
 
 def _settings(magics: RLMMagics, record: SessionRecord) -> Rows:
-    done, refused = set_again(magics, record.settings)
+    restored = set_again(magics, record.settings)
     rows: Rows = []
-    if done:
-        rows.append(("set", ", ".join(f"{name} = {value!r}" for name, value in done.items())))
-    if refused:
-        rows.append(("not set", "; ".join(f"{name}: {why}" for name, why in refused.items())))
+    if restored.done:
+        rows.append(("set", _told(f"{name} = {value!r}" for name, value in restored.done.items())))
+    if restored.refused:
+        rows.append(("not set", _told((f"{name}: {why}" for name, why in restored.refused.items()), "; ")))
+    for name, line in restored.offered.items():
+        rows.append((name, f"the session had another one, which only you can set. If you trust it: {line}"))
     return rows
+
+
+def _told(pieces: Iterable[str], mark: str = ", ") -> str:
+    return head_and_tail(mark.join(pieces), _LONGEST)
 
 
 def _kept_sessions(link: ServerLink | None) -> tuple[list[SessionSummary], str | None]:
@@ -195,7 +203,8 @@ def _row(magics: RLMMagics, session_id: str, begun: str, turns: int, first: str)
 
 
 def _excerpt(text: str) -> str:
-    return head_and_tail(" ".join(text.split()), _EXCERPT)
+    line = " ".join(text.split())
+    return line if len(line) <= _EXCERPT else f"{line[: _EXCERPT - 1]}…"
 
 
 def _asked(record: SessionRecord) -> float:

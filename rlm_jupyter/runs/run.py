@@ -358,7 +358,7 @@ class Run:
         """Do what needs no waiting: read the answer, or record that an iteration begins or ends."""
         depth = self._begin.depth
         if isinstance(effect, BeginIteration):
-            start = IterationStart(number=effect.number, closing=effect.closing)
+            start = IterationStart(number=effect.number, closing=effect.closing, notes=list(effect.notes))
             self._iteration_span = self._recorder.start(start, self._run_span)
             self._iteration, self._iteration_began = effect.number, time.perf_counter()
             self._setup.callbacks.call("on_iteration_start", depth, effect.number)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .off_loop import off_loop
+from .store import StoreError
 
 if TYPE_CHECKING:
     from jupyter_events import EventLogger
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from .store.rows import RunRow
 
 __all__ = ["INTERVAL", "SCHEMA_ID", "Changes"]
+
+_log = logging.getLogger(__name__)
 
 SCHEMA_ID = "urn:rlm-jupyter:changes:v1"
 
@@ -30,7 +34,8 @@ _AT_ONCE = 50
 _WAITING = 2_000
 """Runs that may wait to be announced; beyond that a kernel makes runs faster than anybody could look at them."""
 
-_STEERED_KEPT = 500
+_STEERED_KEPT, _STEERED_OF_A_KERNEL = 500, 50
+"""Runs of which it is known how they are steered, of all kernels and of one."""
 
 
 @dataclass(slots=True)
@@ -50,6 +55,7 @@ class Changes:
         self._waiting: dict[str, _Waiting] = {}
         self._steered: dict[tuple[str, str], Steered] = {}  # by kernel too: each speaks of its own runs only
         self._task: asyncio.Task[None] | None = None
+        self._has_complained = False
         # The server's logger outlives an extension that is loaded again.
         if SCHEMA_ID not in event_logger.schemas:
             event_logger.register_event_schema(Path(__file__).with_name("changes.yaml"))
@@ -63,10 +69,18 @@ class Changes:
     def steered(self, kernel_id: str, steered: Steered) -> None:
         """Remember, and announce, how a kernel says that one of its runs is steered."""
         self._steered.pop((kernel_id, steered.run_id), None)
-        self._steered[kernel_id, steered.run_id] = steered
-        if len(self._steered) > _STEERED_KEPT:
+        own = [key for key in self._steered if key[0] == kernel_id]
+        if len(own) >= _STEERED_OF_A_KERNEL:
+            del self._steered[own[0]]
+        elif len(self._steered) >= _STEERED_KEPT:
             del self._steered[next(iter(self._steered))]
+        self._steered[kernel_id, steered.run_id] = steered
         self._add(steered.run_id, "steered")
+
+    def gone(self, kernel_id: str) -> None:
+        """Forget how the runs of a kernel that is no more, or that begins anew, were steered."""
+        for key in [key for key in self._steered if key[0] == kernel_id]:
+            del self._steered[key]
 
     def steered_of(self, run: RunRow) -> Steered | None:
         """Return how a run that is under way is steered, as its own kernel last said; None when it is not, or over."""
@@ -121,9 +135,16 @@ class Changes:
             await asyncio.sleep(INTERVAL)
 
     async def _announce_run(self, run_id: str) -> None:
-        waiting = self._waiting.pop(run_id, None)
-        run = await off_loop(self._store.run, run_id)
-        if waiting is None or run is None:
+        waiting = self._waiting.pop(run_id, None)  # before it is read, so that what happens meanwhile is said after it
+        if waiting is None:
+            return
+        try:
+            run = await off_loop(self._store.run, run_id)
+        except StoreError as error:
+            self._try_again(run_id, waiting, error)
+            return
+        self._has_complained = False
+        if run is None:
             return
         action = "began" if waiting.began else waiting.action
         if waiting.began and waiting.action is not None:
@@ -137,6 +158,15 @@ class Changes:
             waits = steered.review is not None
             event["steered"] = {"paused": steered.paused, "stopping": steered.stopping, "waiting": waits}
         self._emit(event)
+
+    def _try_again(self, run_id: str, waiting: _Waiting, error: StoreError) -> None:
+        """Keep what is to be said of the run, after what has waited longer; say once why it is not said now."""
+        later = self._waiting.pop(run_id, _Waiting())
+        action = waiting.action if waiting.action == "ended" else later.action or waiting.action
+        self._waiting[run_id] = _Waiting(waiting.began or later.began, action)
+        if not self._has_complained:
+            self._has_complained = True
+            _log.error("What changed about runs cannot be announced now, and will be later: %s", error)
 
     def _emit(self, event: dict[str, Any]) -> None:
         self._bus.emit(schema_id=SCHEMA_ID, data=event)

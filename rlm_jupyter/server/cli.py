@@ -48,13 +48,19 @@ class _StoreCommand(_Command):
             bounds = RLMExtension(config=self.config)
         except TraitError as error:
             sys.exit(str(error))
-        path = Path(bounds.store_path)
+        path = Path(bounds.store_path).expanduser()
         if not path.is_file():
             msg = (
                 f"There is no store at {path}: the server makes it with the first run. --store=... names another file."
             )
             sys.exit(msg)
-        store = Store(path, max_runs=bounds.max_runs, max_days=bounds.max_days, max_bytes=bounds.max_bytes)
+        store = Store(
+            path,
+            max_runs=bounds.max_runs,
+            max_days=bounds.max_days,
+            max_bytes=bounds.max_bytes,
+            begins_anew=False,
+        )
         try:
             sys.stdout.write(f"{self.work(store)}\n")
         except StoreError as error:
@@ -92,12 +98,13 @@ class StatsApp(_StoreCommand):
 
 
 class PruneApp(_StoreCommand):
-    """Deletes the oldest runs until the store is within bounds."""
+    """Deletes old runs until the store is within bounds."""
 
     name = "jupyter-rlm-store-prune"
     description = (
-        "Delete the oldest runs that have ended until the store is within its bounds: those of the server's "
-        "configuration, unless they are given here. A run that is under way is never deleted."
+        "Delete runs that have ended until the store is within its bounds: those of the server's configuration, unless "
+        "they are given here. The oldest runs of the notebook that holds most go first. A run that is under way is "
+        "never deleted, nor are the last five of a notebook, unless they are older than max-days."
     )
     examples = "jupyter rlm store prune --max-days=30 --dry-run"
     dry_run = Bool(False, config=True, help="Whether only to say what would be deleted.")

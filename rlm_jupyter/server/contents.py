@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -43,19 +44,28 @@ class Contents:
                 return None
             raise
 
+    def hides(self, path: str) -> bool:
+        """Return whether a file of that name is hidden, so that what was written there could not be read again."""
+        hidden = any(part.startswith(".") for part in path.split("/"))
+        return hidden and self._as_text and not self._manager.allow_hidden
+
     async def read(self, path: str) -> str | bytes | Mapping[str, Any] | None:
-        """Return the file's text, or the notebook; None when it is not there, and b"" when it is neither."""
-        wanted = {"type": "file", "format": "text"} if self._as_text else {"type": "notebook"}
-        try:
-            model = await ensure_async(self._manager.get(path, content=True, **wanted))
-        except HTTPError as error:
-            if error.status_code == _MISSING:
-                return None
-            if 400 <= error.status_code < 500:  # a folder, or no text in UTF-8
-                return b""
-            raise
-        content: str | Mapping[str, Any] = model["content"]
-        return content
+        """Return the file's text, or the notebook; None when it is not there, and {} when it is no file."""
+        ways = [{"type": "notebook"}]
+        if self._as_text:  # what is no text in UTF-8, as when it was cut off within a character, is bytes
+            ways = [{"type": "file", "format": "text"}, {"type": "file", "format": "base64"}]
+        for wanted in ways:
+            try:
+                model = await ensure_async(self._manager.get(path, content=True, **wanted))
+            except HTTPError as error:
+                if error.status_code == _MISSING:
+                    return None
+                if not 400 <= error.status_code < 500:
+                    raise
+                continue
+            content: Any = model["content"]
+            return await off_loop(b64decode, content) if wanted.get("format") == "base64" else content
+        return {}
 
     async def write(self, path: str, text: str) -> Hashable | None:
         """Write a notebook's text, and return the file's state; None when somebody else wrote it meanwhile."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Float, Integer, Unicode, default
+from traitlets import Bunch, Float, Integer, TraitError, Unicode, default, validate
 
 from .off_loop import off_loop
 
@@ -35,7 +36,11 @@ class RLMExtension(ExtensionApp):
         10_000, min=1, allow_none=True, config=True, help="How many runs are kept; beyond that the oldest ones go."
     )
     max_days = Float(
-        365.0, allow_none=True, config=True, help="For how many days a run is kept; None: however old it is."
+        365.0,
+        min=0.0,
+        allow_none=True,
+        config=True,
+        help="For how many days a run is kept; 0: only while it is under way. None: however old it is.",
     )
     max_bytes = Integer(
         2_000_000_000,
@@ -55,9 +60,28 @@ class RLMExtension(ExtensionApp):
         "run is under way."
     )  # fmt: skip
 
+    @validate("trace_location")
+    def _valid_trace_location(self, proposal: Bunch) -> str:
+        location = str(proposal["value"]).strip("/") or "beside"
+        if ".." in location.split("/"):
+            msg = f"trace_location = {location!r}: name a folder below the server's root, 'beside' or 'nowhere'."
+            raise TraitError(msg)
+        return location
+
+    @validate("max_days")
+    def _valid_max_days(self, proposal: Bunch) -> float | None:
+        days: float | None = proposal["value"]
+        if days is not None and math.isnan(days):
+            msg = "max_days = nan: say a number of days, or None for runs of any age."
+            raise TraitError(msg)
+        return days
+
     @default("store_path")
     def _default_store_path(self) -> str:
         return str(Path(jupyter_data_dir()) / "rlm_jupyter" / "store.sqlite3")
+
+    problem: str | None = None
+    """Why the extension does nothing, if it does not."""
 
     _services: Services | None = None
 
@@ -67,15 +91,30 @@ class RLMExtension(ExtensionApp):
 
         self.handlers.extend(ROUTES)
 
+    def _link_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        """Take over the configuration; with a value that cannot be used, nothing is done that was not meant so."""
+        try:
+            super()._link_jupyter_server_extension(serverapp)
+        except TraitError as error:
+            self.problem = f"A setting cannot be used: {error}"
+            raise
+
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Begin to listen, now that the event loop runs and every extension is loaded.
 
         The parts are imported only now, and in a thread: nobody waits for them when Lab starts.
         """
-        services = await off_loop(import_module, "rlm_jupyter.server.services")
-        made: Services = services.Services.of(self, serverapp)
-        await made.start()
-        self._services = self.settings["rlm_jupyter"] = serverapp.web_app.settings["rlm_jupyter"] = made
+        if self.problem is not None:
+            self.log.critical("rlm_jupyter keeps nothing and writes nothing. %s", self.problem)
+            return
+        try:
+            services = await off_loop(import_module, "rlm_jupyter.server.services")
+            made: Services = services.Services.of(self, serverapp)
+            self._services = self.settings["rlm_jupyter"] = serverapp.web_app.settings["rlm_jupyter"] = made
+            await made.start()
+        except Exception as error:
+            self.problem = f"The extension could not start: {type(error).__name__}: {error}"
+            raise
 
     async def stop_extension(self) -> None:
         """Write what is still to be written, and let go of kernels and store."""

@@ -24,6 +24,7 @@ class _Run:
     last: int = -1
     due: float | None = None
     asked: int = 0
+    failed: int = 0
     ranges: Sequence[tuple[int, int]] = ()
 
 
@@ -83,6 +84,7 @@ class Gaps:
     def found(self, kernel_id: str, run_id: str, missing: Sequence[tuple[int, int]], now: float) -> bool:
         """Note what is missing from the run, and say whether the kernel is to be asked for it."""
         run = self._run(kernel_id, run_id)
+        run.failed = 0
         if not missing:
             run.expected, run.due, run.asked = run.last + 1, None, 0
             return False
@@ -96,6 +98,12 @@ class Gaps:
         run.asked += 1
         run.due = now + _PATIENCE * 2**run.asked
         return True
+
+    def unknown(self, kernel_id: str, run_id: str, now: float) -> None:
+        """Note that what is missing cannot be found out just now: the run is looked at again, each time later."""
+        run = self._run(kernel_id, run_id)
+        run.due = now + _PATIENCE * 2**run.failed
+        run.failed = min(run.failed + 1, _ATTEMPTS)
 
     def _run(self, kernel_id: str, run_id: str) -> _Run:
         runs = self._kernels.setdefault(kernel_id, OrderedDict())

@@ -1,9 +1,10 @@
-"""Keeps the store within its bounds, now and then, off the event loop."""
+"""Keeps the store in order: ends what an earlier server left open, and deletes what is too much, off the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from .off_loop import off_loop
@@ -21,12 +22,20 @@ _FIRST = 30.0
 _AT_LEAST = 60.0
 """Seconds between two times, while runs end."""
 
+_AGAIN = 30.0
+"""Seconds at most between two attempts to use a store that cannot be used."""
+
 
 class Housekeeping:
-    """Prunes the store some time after the server's start, and after runs have ended. Belongs to the event loop."""
+    """Prunes the store some time after the server's start, and after runs have ended. Belongs to the event loop.
 
-    def __init__(self, store: Store) -> None:
+    ``alive`` returns the kernels that there are, whose runs go on; ``on_change`` is told of the others' runs.
+    """
+
+    def __init__(self, store: Store, alive: Callable[[], Collection[str]]) -> None:
         self._store = store
+        self._alive = alive
+        self.on_change: list[Callable[[Change], None]] = []
         self._task: asyncio.Task[None] | None = None
         self._due = asyncio.Event()
 
@@ -36,7 +45,7 @@ class Housekeeping:
             self._due.set()
 
     def start(self) -> None:
-        """Begin; nothing is done before the server has come up."""
+        """Begin; what takes its time is done when the server has come up."""
         self._due.set()
         self._task = asyncio.get_running_loop().create_task(self._keep())
 
@@ -47,6 +56,7 @@ class Housekeeping:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _keep(self) -> None:
+        await self._end_what_was_left()
         wait = _FIRST
         while True:
             await asyncio.sleep(wait)
@@ -60,3 +70,19 @@ class Housekeeping:
                 continue
             if pruned.runs:
                 _log.info("%d old runs were deleted from the store, %d bytes.", pruned.runs, pruned.bytes)
+
+    async def _end_what_was_left(self) -> None:
+        """End the runs of a server that is gone, as soon as the store can be used."""
+        wait = 0.5
+        while True:
+            try:
+                changes = await off_loop(self._store.abandon, None, alive=self._alive())
+            except Exception as error:  # noqa: BLE001 - as above
+                _log.warning("The store cannot be used (%s: %s). It is tried again.", type(error).__name__, error)
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, _AGAIN)
+                continue
+            for change in changes:
+                for listener in self.on_change:
+                    listener(change)
+            return

@@ -6,12 +6,13 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from .inbox import Delivery, Frames, Inbox
 from .news import News
-from .refusal import Reason
+from .off_loop import off_loop
+from .refusal import Reason, RefusedError
 from .worker import Source, Worker
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Intake:
         """Store what has come, and take in nothing more."""
         self._inbox.close()
         if self._thread is not None:
-            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+            await off_loop(self._thread.join)
             self._thread = None
 
     def open(self, kernel_id: str, session: Session | None) -> None:
@@ -105,10 +106,11 @@ class Intake:
         elif not self._inbox.put(Delivery(kernel_id, frames=frames, size=size)):
             self._dropped[Reason.QUEUE] += 1
 
-    def relay(self, kernel_id: str, messages: list[dict[str, Any]], size: int = 0) -> list[dict[str, Any]]:
-        """Store what a front end relays of a kernel, and return what it is to pass on to it; not for the event loop.
+    async def relay(self, kernel_id: str, messages: list[dict[str, Any]], size: int = 0) -> list[dict[str, Any]]:
+        """Store what a front end relays of a kernel, and return what it is to pass on to it.
 
-        ``size`` is how many bytes the messages had as JSON. Raises ``ValueError`` for a kernel that the server hears.
+        ``size`` is how many bytes the messages had as JSON. Raises ``ValueError`` for a kernel that the server hears,
+        and ``RefusedError`` when there is no room, or when it takes too long; the messages may be stored later then.
         """
         source = self._worker.sources.get(kernel_id)
         if source is not None and source.opener is not None:
@@ -118,11 +120,14 @@ class Intake:
             self.open(kernel_id, None)
         if messages:
             done: Future[None] = Future()
+            done.set_running_or_notify_cancel()  # nobody takes it back from the worker
             size = max(size, len(messages))
-            if self._inbox.put(Delivery(kernel_id, relayed=messages, size=size, done=done)):
-                wait([done], _RELAY_SECONDS)
-            else:
+            if not self._inbox.put(Delivery(kernel_id, relayed=messages, size=size, done=done)):
                 self._dropped[Reason.QUEUE] += 1
+                raise RefusedError(Reason.QUEUE)
+            _, late = await asyncio.wait([asyncio.wrap_future(done)], timeout=_RELAY_SECONDS)
+            if late:
+                raise RefusedError(Reason.QUEUE)
         return self._link.waiting(kernel_id)
 
     def stats(self) -> dict[str, Any]:

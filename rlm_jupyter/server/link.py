@@ -8,6 +8,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import zmq
+from tornado.web import HTTPError
+
 from .line import Line
 
 if TYPE_CHECKING:
@@ -90,15 +93,16 @@ class Link:
             taken.append(waiting.popleft())
         return taken
 
-    async def send(self, kernel_id: str, message: ToKernel) -> bool:
+    async def send(self, kernel_id: str, message: ToKernel | dict[str, Any]) -> bool:
         """Say something to a kernel; False when it cannot be reached, or does not make room for it in time.
 
-        True says that it is on its way. A kernel whose reach is ``shell`` reads it when its cell has ended.
+        True says that it is on its way. A kernel whose reach is ``shell`` reads it when its cell has ended. A message
+        may be given as its JSON-ready values, when making these takes its time.
         """
         address = self._addresses.get(kernel_id)
         if address is None or address.comm_id is None:
             return False
-        data = message.model_dump(mode="json")
+        data = message if isinstance(message, dict) else message.model_dump(mode="json")
         if address.relayed is not None:
             address.relayed.append(data)
             return True
@@ -130,17 +134,18 @@ class Link:
             _log.error("A message could not be sent to a kernel.", exc_info=error)
 
     async def _send(self, kernel_id: str, address: _Address, content: dict[str, Any], *, again: bool = False) -> bool:
+        try:
+            return await self._say(kernel_id, address, content, again=again)
+        except (KeyError, HTTPError, zmq.ZMQError, OSError, RuntimeError) as error:  # TimeoutError is an OSError
+            _log.debug("The kernel %s cannot be told anything: %r", kernel_id, error)
+            return False
+
+    async def _say(self, kernel_id: str, address: _Address, content: dict[str, Any], *, again: bool) -> bool:
         line = address.line
         if line is None:
-            try:
-                kernel = self._kernels.get_kernel(kernel_id)
-            except KeyError:
-                return False
+            kernel = self._kernels.get_kernel(kernel_id)
             line = address.line = Line(kernel, lambda lost: self._spawn(self._again(kernel_id, address, lost)))
-        try:
-            subshell = await line.subshell() if address.reach == "subshell" else None
-        except TimeoutError:
-            return False
+        subshell = await line.subshell() if address.reach == "subshell" else None
         if address.line is not line:  # the kernel was restarted meanwhile
             return False
         line.send("control" if address.reach == "control" else "shell", content, subshell, again=again)

@@ -106,9 +106,10 @@ class Notebooks:
 
     def current(self, kernel_id: str) -> int | None:
         """Return the kernel's notebook as far as it is known. May be called from any thread, and costs nothing."""
-        if time.monotonic() - self._looked > _FRESH:
-            self.refresh_soon()
         place = self._places.get(kernel_id)
+        unknown = place is None or place.notebook_id is None  # a known one is looked after when a run begins or ends
+        if unknown and time.monotonic() - self._looked > _FRESH:
+            self.refresh_soon()
         return place.notebook_id if place is not None else None
 
     def kernels_of(self, notebook_id: int) -> list[str]:

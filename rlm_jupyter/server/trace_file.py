@@ -12,6 +12,8 @@ from rlm_jupyter.trace.file_names import numbered
 from .off_loop import off_loop
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rlm_jupyter.trace.draft import Step, TraceDraft
     from rlm_jupyter.trace.trace import Trace
 
@@ -19,15 +21,26 @@ if TYPE_CHECKING:
 
 __all__ = ["TraceFile"]
 
+_STILL = 1.0
+"""Seconds for which a torn file is left to itself: a front end that saves a large notebook empties the file first."""
+
 
 class TraceFile:
     """Where the trace of a notebook is, and what was written there. Its methods are called one at a time (``lock``).
 
     ``place`` says where the trace of a notebook of some path belongs; None where none is written. ``beside`` says that
-    it is the notebook's own folder: then the folder is there, or else it was renamed a moment ago.
+    it is the notebook's own folder: then the folder is there, or else it was renamed a moment ago. ``earlier`` loads
+    the notebook's runs, the first one first, for a file that was torn.
     """
 
-    def __init__(self, contents: Contents, place: Callable[[str], str | None], *, beside: bool) -> None:
+    def __init__(
+        self,
+        contents: Contents,
+        place: Callable[[str], str | None],
+        earlier: Callable[[], Sequence[Callable[[], Trace | None]]],
+        *,
+        beside: bool,
+    ) -> None:
         self.lock = asyncio.Lock()
         self.home: str | None = None
         """The path of the notebook for which the file stands where it does; None while nothing is known of one."""
@@ -37,6 +50,7 @@ class TraceFile:
         """The path of the trace notebook, once it was written."""
         self._contents = contents
         self._place = place
+        self._earlier = earlier
         self._beside = beside
         self._draft: TraceDraft | None = None
 
@@ -57,10 +71,10 @@ class TraceFile:
             return []
         if self._draft is None:
             self._draft = await off_loop(_new_draft, first_choice)
-        failures = [failure for each in load if (failure := await off_loop(_rendered, self._draft, each)) is not None]
+        failures = await _rendered_all(self._draft, load)
         steps, answer = self._draft.saving(), None
         while not isinstance(step := await off_loop(_next, steps, answer), str):
-            answer = await self._done(step)
+            answer = await self._done(step, self._draft, failures)
         self.written = step
         return failures
 
@@ -125,13 +139,18 @@ class TraceFile:
             if content is not None and await off_loop(_is_ours, content, edited=edited):
                 yield number
 
-    async def _done(self, step: Step) -> Any:
-        from rlm_jupyter.trace.draft import Look, Read, Written
+    async def _done(self, step: Step, draft: TraceDraft, failures: list[Exception]) -> Any:
+        from rlm_jupyter.trace.draft import Look, Read, Refill, Written
 
         if isinstance(step, Look):
+            if step.patient:
+                await asyncio.sleep(_STILL)
             return await self._contents.state(step.name)
         if isinstance(step, Read):
             return await self._contents.read(step.name)
+        if isinstance(step, Refill):
+            failures += await _rendered_all(draft, await off_loop(self._earlier))
+            return None
         text = await off_loop(_joined, step.text)
         if not step.whatever and await self._contents.state(step.name) != step.over:
             return None
@@ -143,7 +162,11 @@ class TraceFile:
 def _new_draft(name: str) -> TraceDraft:
     from rlm_jupyter.trace.draft import TraceDraft
 
-    return TraceDraft(name)
+    return TraceDraft(name, mends=True)
+
+
+async def _rendered_all(draft: TraceDraft, load: Iterable[Callable[[], Trace | None]]) -> list[Exception]:
+    return [failure for each in load if (failure := await off_loop(_rendered, draft, each)) is not None]
 
 
 def _rendered(draft: TraceDraft, load: Callable[[], Trace | None]) -> Exception | None:
@@ -167,8 +190,9 @@ def _next(steps: Generator[Step, Any, str], answer: Any) -> Step | str:
 
 def _is_ours(content: Any, *, edited: bool) -> bool:
     from rlm_jupyter.trace.draft import ours_in
+    from rlm_jupyter.trace.torn import is_torn, was_ours
 
-    return ours_in(content, edited=edited) is not None
+    return ours_in(content, edited=edited) is not None or (is_torn(content) and was_ours(content))
 
 
 def _joined(text: Iterable[bytes]) -> str:

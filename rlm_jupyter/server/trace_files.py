@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,8 @@ from .trace_file import TraceFile
 
 if TYPE_CHECKING:
     from jupyter_server.services.contents.manager import ContentsManager
+
+    from rlm_jupyter.trace.trace import Trace
 
     from .notebooks import Move, Notebooks
     from .store import Change, Store
@@ -42,6 +44,9 @@ _MOMENT, _PATIENCE = 0.05, 20
 _IN_MEMORY = 64_000_000
 """Bytes of rendered runs that are kept, so that only new ones have to be rendered."""
 
+_EARLIER = 200
+"""How many of a notebook's runs, the last ones, a file is given anew that was torn."""
+
 _HOMELESS = 1_000
 """How many runs are remembered whose kernel has no notebook yet."""
 
@@ -60,6 +65,7 @@ class _Entry:
     took: float = 0.0
     path: str = ""
     problem: str | None = None
+    told: tuple[str | None, str | None] | None = None
 
 
 class TraceFiles:
@@ -91,6 +97,11 @@ class TraceFiles:
         self._homeless: dict[str, dict[str, bool]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self.on_written: list[Callable[[int, str | None, str | None], None]] = []
+        """Called with a notebook's number, the path of its trace, and what keeps it from being written.
+
+        When one of them is another one than before. The path is None where no trace is to be written.
+        """
         notebooks.on_move.append(self._moved)
         notebooks.on_settled.append(self._settled)
 
@@ -99,6 +110,8 @@ class TraceFiles:
         if change.began or change.ended:
             self._notebooks.refresh_soon()
         if self._location == "nowhere":
+            if change.notebook_id is not None:
+                self._tell(self._entry(change.notebook_id))
             return
         at_once = change.ended or change.whole
         if change.notebook_id is not None:
@@ -130,7 +143,8 @@ class TraceFiles:
         trace = trace_name_for(notebook_path)
         if trace is None or self._location == "nowhere":
             return None
-        return trace if self._location == "beside" else f"{self._location}/{trace}"
+        place = trace if self._location == "beside" else f"{self._location}/{trace}"
+        return None if self._contents.hides(place) else place
 
     # --- when ---------------------------------------------------------------------------------------------------------
 
@@ -191,6 +205,7 @@ class TraceFiles:
             except Exception as error:  # noqa: BLE001 - any contents manager may stand here, and raise what it likes
                 entry.runs.update(runs)  # tried again when the next run begins, goes on or ends
                 await self._failed(entry, error)
+            self._tell(entry)
             entry.ended = self._now()
             entry.took = entry.ended - began
         self._shed()
@@ -258,6 +273,27 @@ class TraceFiles:
             "run. If the folder cannot be written, let RLMExtension.trace_location name one that can.",
         )
 
+    def _tell(self, entry: _Entry) -> None:
+        """Tell who listens where the trace is and what is wrong with it, unless that is known."""
+        where = None if self._location == "nowhere" else entry.file.written or self.place(entry.path)
+        problem = self._why_not(entry.path) if where is None else entry.problem
+        if entry.notebook_id in self._entries and entry.told != (where, problem):
+            entry.told = where, problem
+            for listener in self.on_written:
+                listener(entry.notebook_id, where, problem)
+
+    def _why_not(self, path: str) -> str:
+        if self._location == "nowhere":
+            return "RLMExtension.trace_location of the server is 'nowhere'"
+        if trace_name_for(path) is None:
+            return "this is a trace notebook"
+        return "it would be a hidden file, and ContentsManager.allow_hidden of the server is off"
+
+    def _earlier(self, notebook_id: int) -> list[Callable[[], Trace | None]]:
+        path = self._store.path_of(notebook_id)
+        runs = self._store.runs(notebook=path, limit=_EARLIER) if path is not None else []
+        return [partial(self._store.excerpt, run.run_id) for run in reversed(runs)]
+
     def _say(self, entry: _Entry, problem: str) -> None:
         if entry.problem is None:
             _log.warning("%s", problem)
@@ -293,7 +329,8 @@ class TraceFiles:
     def _entry(self, notebook_id: int) -> _Entry:
         entry = self._entries.get(notebook_id)
         if entry is None:
-            file = TraceFile(self._contents, self.place, beside=self._location == "beside")
+            earlier = partial(self._earlier, notebook_id)
+            file = TraceFile(self._contents, self.place, earlier, beside=self._location == "beside")
             entry = self._entries[notebook_id] = _Entry(notebook_id, file)
         return entry
 
@@ -306,8 +343,11 @@ class TraceFiles:
                     entry.runs.clear()
                     self._entries.pop(entry.notebook_id, None)
                     await entry.file.delete()
-                elif await self._bring_along(entry) and entry.runs:
-                    self._schedule(entry, self._now())
+                elif await self._bring_along(entry):
+                    if entry.runs:
+                        self._schedule(entry, self._now())
+                    if entry.told is not None:
+                        self._tell(entry)
             except Exception as error:  # noqa: BLE001 - as above
                 await self._failed(entry, error)
 

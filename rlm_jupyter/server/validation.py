@@ -27,11 +27,12 @@ from rlm_jupyter.trace.wire import AskSession, AskSessions, Events, Hello, Steer
 
 from .parsing import BREATH
 from .refusal import Reason, RefusedError
+from .store.events import SEQ_LIMIT
 
 if TYPE_CHECKING:
     from rlm_jupyter.trace.schema import EndPayload, StartPayload
 
-__all__ = ["COMM_ID", "EVENTS_LIMIT", "Event", "Message", "read_events", "read_message"]
+__all__ = ["COMM_ID", "EVENTS_LIMIT", "Event", "Message", "read_events", "read_message", "run_ids"]
 
 Event: TypeAlias = SpanStart | SpanEnd | Blob
 Message: TypeAlias = Hello | Events | Steered | AskSessions | AskSession
@@ -48,7 +49,6 @@ _is_digest = re.compile(r"sha256:[0-9a-f]{32}", re.ASCII).fullmatch
 _is_run_id = lru_cache(64)(re.compile(r"[0-9a-f]{32}", re.ASCII).fullmatch)
 
 _DEPTH = 100
-_SEQ_LIMIT = 100_000_000
 _INT_LIMIT = 2**63
 _LATEST = 32_503_680_000.0  # the year 3000
 
@@ -59,6 +59,9 @@ _TEXT_LIMIT = 250_000
 """Characters of a text; the kernel keeps 100,000 of one, in a notation that may be longer."""
 
 _CODE_LIMIT = 2_500_000
+
+_REVIEW_LIMIT = 500_000
+"""Characters of a block that waits for a decision: as many as may be sent back when it was edited."""
 
 _EVENT_LIMIT = 20_000_000
 """Characters of all texts of an event; the kernel sends none of more than 16 MB."""
@@ -115,6 +118,12 @@ def read_events(raw: Sequence[dict[str, Any]], refused: Counter[Reason]) -> list
     return events
 
 
+def run_ids(raw: Sequence[dict[str, Any]]) -> set[str]:
+    """Return the ids of the runs of which these events seem to be."""
+    told = (each.get("run_id") for each in raw)
+    return {run_id for run_id in told if isinstance(run_id, str) and _is_run_id(run_id) is not None}
+
+
 def _event(raw: dict[str, Any]) -> Event:
     size = _measure(raw)
     try:
@@ -128,7 +137,7 @@ def _event(raw: dict[str, Any]) -> Event:
         sound = _is_span_id(event.span_id) and (parent is None or _is_span_id(parent)) and 0 < event.started < _LATEST
     else:
         sound = _is_span_id(event.span_id) and 0 < event.ended < _LATEST
-    if not (sound and event.version == 1 and 0 <= event.seq < _SEQ_LIMIT and _is_run_id(event.run_id)):
+    if not (sound and event.version == 1 and 0 <= event.seq <= SEQ_LIMIT and _is_run_id(event.run_id)):
         raise RefusedError(Reason.VALUE)
     if not isinstance(event, Blob):
         _check_payload(event.payload, size)
@@ -162,11 +171,11 @@ def _check_message(message: Message) -> None:
         wanted = message.session_id
         _require(_fits(_SESSION_ID, message.request_id) and (wanted is None or _fits(_SESSION_ID, wanted)))
     elif isinstance(message, Steered):
-        _require(_is_run_id(message.run_id) is not None and 0 <= message.notes < _SEQ_LIMIT)
+        _require(_is_run_id(message.run_id) is not None and 0 <= message.notes < SEQ_LIMIT)
         if message.review is not None:
             review = message.review
-            _require(_fits(_SESSION_ID, review.review_id) and len(review.code) <= _CODE_LIMIT)
-            _require(0 <= review.iteration < _SEQ_LIMIT and 0 <= review.index < _SEQ_LIMIT)
+            _require(_fits(_SESSION_ID, review.review_id) and len(review.code) <= _REVIEW_LIMIT)
+            _require(0 <= review.iteration < SEQ_LIMIT and 0 <= review.index < SEQ_LIMIT)
 
 
 def _measure(values: dict[str, Any]) -> int:

@@ -6,7 +6,7 @@ import gc
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -91,30 +91,34 @@ class Worker:
         """Work until the inbox is closed and empty."""
         while (deliveries := self._inbox.take(self.gaps.wait(time.monotonic()))) is not None:
             try:
-                with _garbage_left():
-                    self._work(deliveries)
-            except Exception:  # noqa: BLE001 - what the other kernels say is not to be lost over one's
-                _log.exception("Messages of a kernel could not be read. What is missing will be asked for.")
-                self._batch.clear()
+                self._work(deliveries)
+            except Exception:  # noqa: BLE001 - there is only this thread
+                _log.exception("What kernels say could not be looked after.")
             for delivery in deliveries:
                 if delivery.done is not None:
                     delivery.done.set_result(None)
 
     def _work(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
-            if delivery.frames is not None:
-                self._read_frames(delivery.kernel_id, delivery.frames, delivery.size)
-            elif delivery.relayed is not None:
-                for data in delivery.relayed:
-                    self._read_relayed(delivery.kernel_id, data, delivery.size // len(delivery.relayed))
-            else:
-                self._gone(delivery.kernel_id)
-                if delivery.closed is not None and self.sources.get(delivery.kernel_id) is delivery.closed:
-                    del self.sources[delivery.kernel_id]
+            try:
+                self._work_on(delivery)
+            except Exception:  # noqa: BLE001 - what the other kernels say is not to be lost over one's
+                _log.exception("A message of the kernel %s could not be read.", delivery.kernel_id)
         self._flush()
         if deliveries:
             self._note_lag(time.monotonic() - deliveries[0].arrived)
         self._ask_for_missing()
+
+    def _work_on(self, delivery: Delivery) -> None:
+        if delivery.frames is not None:
+            self._read_frames(delivery.kernel_id, delivery.frames, delivery.size)
+        elif delivery.relayed is not None:
+            for data in delivery.relayed:
+                self._read_relayed(delivery.kernel_id, data, delivery.size // len(delivery.relayed))
+        else:
+            self._gone(delivery.kernel_id)
+            if delivery.closed is not None and self.sources.get(delivery.kernel_id) is delivery.closed:
+                del self.sources[delivery.kernel_id]
 
     # Reading
 
@@ -125,7 +129,8 @@ class Worker:
             if opener is None:  # it is relayed now, and was heard when this came
                 self.refused[Reason.KERNEL] += 1
                 return
-            envelope = opener.open([frame if isinstance(frame, bytes) else frame.bytes for frame in frames])
+            with _garbage_left():
+                envelope = opener.open([frame if isinstance(frame, bytes) else frame.bytes for frame in frames])
             if envelope is not None:
                 self._read_envelope(kernel_id, source, envelope)
         except RefusedError as refusal:
@@ -164,7 +169,7 @@ class Worker:
         return source
 
     def _read(self, kernel_id: str, source: Source, comm_id: str, data: Any) -> None:
-        from .validation import read_events, read_message
+        from .validation import read_events, read_message, run_ids
 
         message, none = read_message(data)
         self.refused[Reason.MALFORMED] += none
@@ -179,7 +184,12 @@ class Worker:
             self.refused[Reason.RATE] += len(message.events)
             return
         waiting = self._batch.setdefault(kernel_id, [])
-        waiting += read_events(message.events, self.refused)
+        try:
+            with _garbage_left():
+                waiting += read_events(message.events, self.refused)
+        except Exception:
+            self._lost(kernel_id, run_ids(message.events))
+            raise
         if len(waiting) >= _TRANSACTION:
             self._flush()
 
@@ -219,9 +229,18 @@ class Worker:
     def _flush(self) -> None:
         batch, self._batch = self._batch, {}
         for kernel_id, events in batch.items():
-            notebook_id = self._notebook_of(kernel_id)
-            for start in range(0, len(events), _TRANSACTION):
-                self._take(kernel_id, notebook_id, events[start : start + _TRANSACTION])
+            try:
+                notebook_id = self._notebook_of(kernel_id)
+                for start in range(0, len(events), _TRANSACTION):
+                    self._take(kernel_id, notebook_id, events[start : start + _TRANSACTION])
+            except Exception:  # noqa: BLE001 - as above
+                _log.exception("What the kernel %s says could not be stored.", kernel_id)
+                self._lost(kernel_id, {event.run_id for event in events})
+
+    def _lost(self, kernel_id: str, run_ids: Iterable[str]) -> None:
+        now = time.monotonic()
+        for run_id in run_ids:
+            self.gaps.lost(kernel_id, run_id, now)
 
     def _take(self, kernel_id: str, notebook_id: int | None, events: Sequence[Event]) -> None:
         from rlm_jupyter.trace.wire import Stored
@@ -237,8 +256,7 @@ class Worker:
         except StoreError as error:
             self._complain(error)
             self.refused[Reason.STORE] += len(events)
-            for run_id in numbers:
-                self.gaps.lost(kernel_id, run_id, now)
+            self._lost(kernel_id, numbers)
             return
         self.stored += len(events) - refused
         self.refused[Reason.CONFLICT] += refused
@@ -278,7 +296,7 @@ class Worker:
                 missing = self._store.missing(run_id)
             except StoreError as error:
                 self._complain(error)
-                self.gaps.found(kernel_id, run_id, [], time.monotonic())
+                self.gaps.unknown(kernel_id, run_id, time.monotonic())
                 continue
             if self.gaps.found(kernel_id, run_id, missing, time.monotonic()):
                 self._news.post(self._link.post, kernel_id, Missing(run_id=run_id, ranges=missing[:_RANGES]))

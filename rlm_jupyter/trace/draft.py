@@ -16,9 +16,10 @@ from .digest import cell_digest, cells_digest
 from .file_names import numbered
 from .notebook_text import CellsText, notebook_text
 from .schema import Status
+from .torn import is_torn, was_ours
 from .trace import Trace
 
-__all__ = ["Look", "Read", "Step", "TraceDraft", "Write", "Written", "ours_in"]
+__all__ = ["Look", "Read", "Refill", "Step", "TraceDraft", "Write", "Written", "ours_in"]
 
 _FULL = 50_000_000
 """Bytes of a file from which on a new session begins the next one: each write is of the whole file."""
@@ -27,18 +28,31 @@ _TRIES = 3
 """How often a file that changes between reading and writing is read again. It is ours each time; then it is written."""
 
 
+Content: TypeAlias = bytes | str | Mapping[str, Any] | None
+"""What a file holds; see ``Read``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Say in which state the file is: a value that is another one once somebody wrote it, None when it is not there."""
+    """Say in which state the file is: a value that is another one once somebody wrote it, None when it is not there.
+
+    With ``patient``, only after a while, in which somebody who is writing the file would have gone on.
+    """
 
     name: str
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Return what the file holds: its text, or the notebook; None when it is not there, and b"" when it is no text."""
+    """Return what the file holds: its text, or the notebook; None when it is not there, and {} when it is no file."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refill:
+    """Render the notebook's earlier runs, the first one first: the file that held them is torn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,7 @@ class Written:
     state: Hashable | None
 
 
-Step: TypeAlias = Look | Read | Write
+Step: TypeAlias = Look | Read | Refill | Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +91,16 @@ class TraceDraft:
     A file that is not ours, or that the user edited, stays as it is: the next free ``name.trace-2.ipynb`` is written
     and kept to. What earlier sessions left in a file of ours stays in front of what this one writes. Only runs with new
     events are rendered; the others are kept as they stand in the file.
+
+    With ``mends``, whoever does the steps knows the earlier runs: what is left of a file whose writer was killed is
+    written over when it is ours, and the file that is written instead holds what that one held.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, mends: bool = False) -> None:
         self.name = name
         """The file that is written, as far as it is known."""
         self._first_choice, self._number = name, 1
+        self._mends = mends
         self._earlier = CellsText.of([])
         self._earlier_runs: list[str] = []
         self._runs: dict[str, _RenderedRun] = {}
@@ -148,13 +166,29 @@ class TraceDraft:
 
     def _settle(self) -> Generator[Step, Any, Hashable | None]:
         """Find the file to write, take over what others of us left in it, and return its state before that."""
+        torn = False
         while True:
             state: Hashable | None = yield Look(self.name)
-            cells = ours_in((yield Read(self.name)))
+            content: Content = yield Read(self.name)
+            cells = ours_in(content)
+            if self._mends and cells is None and is_torn(content):
+                if (yield Look(self.name, patient=True)) != state:
+                    continue
+                torn = True
+                cells = [] if was_ours(content) else None
             if cells is not None and self._take_over(cells):
+                if torn and not cells:
+                    yield from self._refill()
                 return state
             self._number += 1
             self.name = numbered(self._first_choice, self._number)
+
+    def _refill(self) -> Generator[Step, Any, None]:
+        later, self._runs = self._runs, {}
+        try:
+            yield Refill()
+        finally:
+            self._runs |= {run_id: run for run_id, run in later.items() if run_id not in self._runs}
 
     def _take_over(self, cells: Sequence[Cell]) -> bool:
         """Keep the cells of other runs, unless the file is full and none of ours is in it."""
@@ -167,7 +201,7 @@ class TraceDraft:
         return True
 
 
-def ours_in(content: bytes | str | Mapping[str, Any] | None, *, edited: bool = False) -> list[Cell] | None:
+def ours_in(content: Content, *, edited: bool = False) -> list[Cell] | None:
     """Return the cells of a trace notebook that nobody edited: none of no file, and None when it is not ours.
 
     With ``edited``, the user may have changed it.

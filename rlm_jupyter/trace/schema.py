@@ -127,11 +127,15 @@ class RunEnd(_Record):
 
 
 class IterationStart(_Record):
-    """A root-model reply and the blocks in it begin. ``closing`` marks the call for a final answer after the last."""
+    """A root-model reply and the blocks in it begin. ``closing`` marks the call for a final answer after the last.
+
+    ``notes`` are what the user had to say before it, as the model was told it.
+    """
 
     kind: Literal["iteration"] = "iteration"
     number: int
     closing: bool = False
+    notes: list[str] = Field(default_factory=list)
 
 
 class IterationEnd(_Record):

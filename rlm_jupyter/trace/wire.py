@@ -38,6 +38,7 @@ __all__ = [
     "ToKernel",
     "TurnRecord",
     "Welcome",
+    "Written",
     "from_kernel",
     "to_kernel",
 ]
@@ -173,6 +174,17 @@ class Notebook(_Message):
     path: str | None
 
 
+class Written(_Message):
+    """Where the server writes the trace notebook, and what keeps it from that.
+
+    The path is None where none is to be written; then the problem says why.
+    """
+
+    type: Literal["written"] = "written"
+    path: str | None
+    problem: str | None
+
+
 class Stored(_Message):
     """The run has ended, and all its ``events`` are in the store."""
 
@@ -233,7 +245,7 @@ class Reviewer(_Message):
 
 
 ToKernel: TypeAlias = Annotated[
-    Welcome | Introduce | Notebook | Stored | Missing | TellSessions | TellSession | Control | Reviewer,
+    Welcome | Introduce | Notebook | Written | Stored | Missing | TellSessions | TellSession | Control | Reviewer,
     Field(discriminator="type"),
 ]
 
@@ -241,5 +253,5 @@ from_kernel: TypeAdapter[Hello | Events | Steered | AskSessions | AskSession] = 
     FromKernel, config=ConfigDict(defer_build=True)
 )
 to_kernel: TypeAdapter[
-    Welcome | Introduce | Notebook | Stored | Missing | TellSessions | TellSession | Control | Reviewer
+    Welcome | Introduce | Notebook | Written | Stored | Missing | TellSessions | TellSession | Control | Reviewer
 ] = TypeAdapter(ToKernel, config=ConfigDict(defer_build=True))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .draft import Look, Read, TraceDraft, Write, Written
+from .draft import Look, Read, Refill, Step, TraceDraft, Written
 from .file_names import trace_name_for
 from .trace import Trace
 
@@ -72,7 +72,9 @@ class TraceNotebook:
                 answer = _done(step)
 
 
-def _done(step: Look | Read | Write) -> Any:
+def _done(step: Step) -> Any:
+    if isinstance(step, Refill):
+        return None  # of a draft that mends; what a kernel replaces in one step is never torn
     path = Path(step.name)
     if isinstance(step, Look):
         return _state(path)
@@ -82,7 +84,7 @@ def _done(step: Look | Read | Write) -> Any:
         except FileNotFoundError:
             return None
         except IsADirectoryError:
-            return b""
+            return {}
     if not step.whatever and _state(path) != step.over:
         return None
     _replace(path, step.text)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -20,6 +22,19 @@ __all__ = ["measure"]
 _TIMED = "import time; began = time.perf_counter(); {}; took = 1000 * (time.perf_counter() - began)"
 _LOAD = _TIMED.format("get_ipython().run_line_magic('load_ext', 'rlm_jupyter')")
 
+_SERVER = """
+import time, jupyterlab.labapp
+from jupyter_server.serverapp import ServerApp
+app = ServerApp()
+app.initialize(["--allow-root", "--no-browser"], find_extensions=False, new_httpserver=False)
+began = time.perf_counter()
+app.extension_manager.add_extension("rlm_jupyter", enabled=True)
+app.extension_manager.link_extension("rlm_jupyter")
+app.extension_manager.load_extension("rlm_jupyter")
+print(1000 * (time.perf_counter() - began))
+"""
+"""Lab is imported beforehand: what it shares with the extension costs nothing more."""
+
 
 def measure(model: ScriptedModel, packages: Sequence[str], runs: int) -> list[Figure]:
     """Return milliseconds of imports in fresh interpreters, and of a kernel's first steps in fresh kernels."""
@@ -30,7 +45,9 @@ def measure(model: ScriptedModel, packages: Sequence[str], runs: int) -> list[Fi
     model.play("FINAL(42)")
     steps = [_in_kernel(model.base_url) for _ in range(runs)]
     load, first, second = (median(times) for times in zip(*steps, strict=True))
+    server = median(_printed(_SERVER) for _ in range(runs)) if find_spec("jupyterlab") else None
     return [
+        *([Figure("the extension, in the start of jupyter lab", "ms", server, limit=50)] if server is not None else []),
         Figure("import rlm_jupyter", "ms", *imports, limit=100),
         Figure("from rlm_jupyter import RLM", "ms", *uses),
         Figure("%load_ext rlm_jupyter in a warm kernel", "ms", load, limit=100),
@@ -40,8 +57,14 @@ def measure(model: ScriptedModel, packages: Sequence[str], runs: int) -> list[Fi
 
 
 def _in_interpreter(statement: str) -> float:
-    program = f"{_TIMED.format(statement)}; print(took)"
-    return float(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout)
+    return _printed(f"{_TIMED.format(statement)}; print(took)")
+
+
+def _printed(program: str) -> float:
+    with TemporaryDirectory() as folder:
+        env = {**os.environ, "JUPYTER_CONFIG_DIR": folder, "JUPYTER_DATA_DIR": folder, "JUPYTER_RUNTIME_DIR": folder}
+        ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, env=env)
+    return float(ran.stdout)
 
 
 def _in_kernel(base_url: str) -> tuple[float, float, float]:

@@ -45,6 +45,7 @@ class Script:
     input_tokens: int | None = None
     calls: list[list[Message]] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
+    begins: list[BeginIteration] = field(default_factory=list)
     ends: list[EndIteration] = field(default_factory=list)
 
     def perform(self, effect: Effect) -> Any:
@@ -54,6 +55,8 @@ class Script:
         if isinstance(effect, RunCode):
             self.codes.append(effect.code)
             return self.results[len(self.codes) - 1] if self.results else result()
+        if isinstance(effect, BeginIteration):
+            self.begins.append(effect)
         if isinstance(effect, EndIteration):
             self.ends.append(effect)
             return self.notes.get(effect.number)
@@ -114,6 +117,8 @@ def test_notes(replies: list[str], notes: dict[int, list[str]], iterations: int,
     messages = opening()
     assert drive(completion_loop(messages, iterations, accept=digits), script.perform) == "1"
     assert script.told == told
+    expected = {begin.number: notes.get(begin.number - 1, []) for begin in script.begins}
+    assert {begin.number: list(begin.notes) for begin in script.begins} == expected
     assert [message["role"] for message in messages] == ["system", *["user", "assistant"] * (len(messages) // 2)]
     for before, after in zip(script.calls, script.calls[1:], strict=False):
         assert after[: len(before)] == before
@@ -307,6 +312,52 @@ def test_whoever_was_to_decide_goes_away() -> None:
     future = next(review)
     steering.ask_again()
     assert not steering.decide("r", Decision("rejected"))
+    with pytest.raises(StopIteration) as over:
+        review.send(future.result(0))
+    assert over.value.value == Decision("approved")
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_stop_ends_the_wait_for_a_decision(depth: int) -> None:
+    steering = Steering(lambda block: None)
+    waiting, queued = (steering.review(ProposedBlock(name, "print(1)", 3, 2, depth)) for name in "wq")
+    decided, turn = next(waiting), next(queued)
+    steering.stop()
+    assert steering.state == SteeringState(stopping=True)
+    assert not steering.decide("w", Decision("approved"))
+    where = "at block 2 of iteration 3" + (" of a child run" if depth else "")
+    with pytest.raises(Stopped, match=f"^The run was stopped {where}\\.$"):
+        waiting.send(decided.result(0))
+    with pytest.raises(Stopped):
+        queued.send(turn.result(0))
+    assert steering.state == SteeringState(stopping=True)
+
+
+def test_nobody_is_asked_about_a_block_once_the_run_is_to_stop() -> None:
+    steering = Steering(lambda block: pytest.fail("It asks."))
+    steering.stop()
+    with pytest.raises(Stopped):
+        next(steering.review(block("r")))
+
+
+def test_a_stop_while_the_reviewer_looks_who_is_there() -> None:
+    steering = Steering()
+
+    def looks(block: ProposedBlock) -> None:
+        steering.stop()
+
+    steering.reviewer = looks
+    review = steering.review(block("r"))
+    with pytest.raises(Stopped):
+        review.send(next(review).result(0))
+
+
+def test_a_decision_that_came_before_the_stop_stands() -> None:
+    steering = Steering(lambda block: None)
+    review = steering.review(block("r"))
+    future = next(review)
+    steering.decide("r", Decision("approved"))
+    steering.stop()
     with pytest.raises(StopIteration) as over:
         review.send(future.result(0))
     assert over.value.value == Decision("approved")

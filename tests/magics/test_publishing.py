@@ -313,6 +313,28 @@ def test_the_server_writes_in_the_kernels_place(stage: Stage, part: ServerPart) 
     stage.kernel.ok("%load_ext rlm_jupyter")
 
 
+@pytest.mark.parametrize(
+    ("path", "problem", "shown"),
+    [
+        ("folder/analysis.trace.ipynb", None, "the server writes them to folder/analysis.trace.ipynb"),
+        ("a.trace.ipynb", "the disk is full", "the server cannot write the trace: the disk is full"),
+        (None, "this is a trace notebook", "none is written: this is a trace notebook"),
+    ],
+)
+def test_the_status_says_where_the_server_writes(
+    stage: Stage, part: ServerPart, path: str | None, problem: str | None, shown: str
+) -> None:
+    stage.script = says("FINAL(ok)")
+    part.welcome(notebook="folder/analysis.ipynb", writes=True)
+    part.listen(lambda: "folder/analysis.ipynb" in stage.kernel.ok("%rlm status").text)
+    stage.kernel.ok("%rlm The server's to write")
+    events = part.run("The server's to write")
+    part.say({"type": "stored", "run_id": events[0].run_id, "events": len(events)})
+    part.say({"type": "written", "path": path, "problem": problem})
+    part.listen(lambda: shown in stage.kernel.ok("%rlm status").text)
+    assert ", none written" not in stage.kernel.ok("%rlm status").text
+
+
 def test_the_kernel_writes_what_the_server_does_not_say_it_stored(stage: Stage, part: ServerPart) -> None:
     stage.script = says("FINAL(ok)")
     stage.trace.unlink(missing_ok=True)

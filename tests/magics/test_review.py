@@ -209,6 +209,7 @@ def until_shown(stage: Stage, message_id: str, text: str) -> list[Message]:
     return messages
 
 
+LINK = "link = get_ipython().magics_manager.registry['RLMMagics'].link\n"
 PRESENT = "get_ipython().magics_manager.registry['RLMMagics'].link.hear({'type': 'reviewer', 'present': %s})"
 
 
@@ -239,6 +240,69 @@ threading.Thread(target=leave, daemon=True).start()
         stage.kernel.client.input("y")
     assert stage.kernel.finish(message_id).result["text/plain"] == "done"
     assert stage.kernel.value("step") == 2
+
+
+def test_when_the_last_one_goes_a_cell_that_cannot_ask_ends(stage: Stage) -> None:
+    """Nobody at all is left who could decide: a run that waited for ever would hang papermill."""
+    leave = f"__import__('IPython').{PRESENT % False}"
+    stage.script = says(code("step = 1"), code(leave), code("step = 3"))
+    stage.kernel.ok(PRESENT % True)
+    stage.kernel.ok(APPROVE)
+    executed = stage.kernel.run("%%rlm --review\nGo.")
+    assert executed.error.startswith("InterruptedRun: The run was stopped at block 1 of iteration 3: whoever was to")
+    assert stage.kernel.value("step") == 1
+
+
+APPROVE = """
+import rlm_jupyter.runs.steering as steering
+from rlm_jupyter.core.steering import Decision
+
+def approve(run_id, state):
+    if state.review is not None:
+        steering.under_way[run_id].decide(state.review.review_id, Decision("approved"))
+
+steering.observers.append(approve)
+"""
+
+
+@pytest.mark.parametrize(("told", "kept"), [(False, False), (True, True)])
+def test_a_new_server_knows_who_is_there(stage: Stage, told: bool, kept: bool) -> None:
+    """Who was there for an earlier server is not taken for granted; what the new one says before its welcome holds."""
+    stage.kernel.ok(LINK + PRESENT % True)
+    assert stage.kernel.value("link.reviewer_present") is True
+    stage.kernel.ok("link.hear({'type': 'introduce'})")
+    if told:
+        stage.kernel.ok(PRESENT % True)
+    for _ in range(2):  # a notebook that is known later is another welcome
+        stage.kernel.ok("link.hear({'type': 'welcome', 'load_id': link._load_id})")
+        assert stage.kernel.value("link.reviewer_present") is kept
+    stage.kernel.ok(PRESENT % False)
+
+
+def test_where_no_decision_arrives_while_a_cell_runs_the_cell_asks(stage: Stage) -> None:
+    stage.kernel.ok(LINK + PRESENT % True + "\nreach, link.reach = link.reach, 'shell'")
+    assert stage.kernel.run("%%rlm --review\nGo.").error.startswith("UsageError: --review needs someone to ask")
+    stage.kernel.ok("link.reach = reach\n" + PRESENT % False)
+
+
+def test_a_message_that_cannot_be_heeded_is_dropped(stage: Stage) -> None:
+    stage.kernel.ok(
+        LINK
+        + """
+import logging
+logged = []
+link._journal().stored = lambda run_id: 1 / 0
+kept = logging.Handler()
+kept.emit = logged.append
+logging.getLogger('rlm_jupyter.magics.server_link').addHandler(kept)
+link.hear({'type': 'stored', 'run_id': 'r', 'events': 1})
+link.hear({'type': 'notebook', 'path': 'after.ipynb'})
+found = link.notebook, link.notebook, len(logged), logged[0].exc_info[0].__name__
+del link._journal().stored
+logging.getLogger('rlm_jupyter.magics.server_link').removeHandler(kept)
+"""
+    )
+    assert stage.kernel.value("list(found)") == ["after.ipynb", "after.ipynb", 1, "ZeroDivisionError"]
 
 
 # How the display tells of steering

@@ -20,7 +20,7 @@ from rlm_jupyter import RLM, InterruptedRun, RLMChatCompletion
 from rlm_jupyter.core.errors import CancellationError, ConfigurationError, TimeoutExceededError
 from rlm_jupyter.core.steering import Decision, ProposedBlock, Steering, SteeringState, Stopped
 from rlm_jupyter.runs.steering import ask_again, observers, steer, under_way
-from rlm_jupyter.trace.schema import CodeEnd, CodeStart, Event, IterationEnd, SpanEnd
+from rlm_jupyter.trace.schema import CodeEnd, CodeStart, Event, IterationEnd, IterationStart, SpanEnd
 from rlm_jupyter.trace.wire import Control
 from rlm_jupyter.trace.wire import Decision as ToldDecision
 
@@ -182,6 +182,50 @@ def test_a_note_is_for_the_root_and_not_for_its_children(onlooker: Onlooker) -> 
         rlm.completion("parent")
         told = [question(request) for request in server.requests if "walrus" in request.prompt]
         assert told == ["parent"]
+
+
+def noted(ended: Any) -> dict[int, list[str]]:
+    """What the trace says that the user said, by the number of the root's iteration that began then."""
+    starts = [span.start.payload for span in trace_of(ended).iterations]
+    return {start.number: start.notes for start in starts if isinstance(start, IterationStart) and start.notes}
+
+
+def test_a_note_stands_in_the_trace_where_the_model_was_told_it(onlooker: Onlooker, complete: Complete) -> None:
+    def tell() -> None:
+        control("note", note="Mind the walrus. It knows a-key-of-the-user.")
+        control("note", note="x" * 30_000)
+
+    settings = {"model_name": "m", "api_key": "a-key-of-the-user"}
+    with ScriptedServer(at(2, tell, family(*looks(3), "FINAL(done)"))) as server:
+        with RLM("openai", {**settings, "base_url": server.base_url}) as rlm:
+            result = complete(rlm, "parent")
+        told = server.requests[2].prompt
+    ((number, (walrus, long)),) = noted(result).items()
+    assert number == 3
+    assert walrus.startswith("Mind the walrus. It knows ")
+    assert "a-key-of-the-user" not in walrus
+    assert f"The user says: {long}" in told
+    for shown in (trace_of(result).to_markdown(), trace_of(result).mimebundle()["text/html"]):
+        assert "The user said: Mind the walrus." in shown
+
+
+def test_a_note_before_the_closing_call_stands_there(onlooker: Onlooker) -> None:
+    script = at(2, lambda: control("note", note="Be brief."), family(*looks(2), "done"))
+    with ScriptedServer(script) as server, asked(server, max_iterations=2) as rlm:
+        result = rlm.completion("parent")
+    assert noted(result) == {3: ["Be brief."]}
+
+
+@pytest.mark.parametrize("last", ["stop", "note"])
+def test_a_note_that_nobody_was_told_is_not_in_the_trace(onlooker: Onlooker, last: str) -> None:
+    def tell() -> None:
+        control("note", note="Mind the walrus.")
+        control(last, **({"note": "Hurry."} if last == "note" else {}))
+
+    with ScriptedServer(at(2, tell, family(*looks(1), "FINAL(done)"))) as server, asked(server) as rlm:
+        result = rlm.completion("parent")
+        assert len(server.requests) == 2
+    assert noted(result) == {}
 
 
 # Pause
@@ -640,6 +684,33 @@ def test_a_reviewer_may_end_the_run() -> None:
         assert blocks_of(caught.value) == []
         assert trace_of(caught.value).status == "interrupted"
         assert len(server.requests) == 1
+
+
+def test_a_stop_ends_the_wait_for_a_decision_from_elsewhere(onlooker: Onlooker, complete: Complete) -> None:
+    with ScriptedServer(family(code("print(1)"))) as server, asked(server, max_timeout=20) as rlm:
+        rlm.reviewer = lambda block: None
+        with meanwhile(onlooker.proposed, lambda: control("stop")), pytest.raises(BaseException) as caught:  # noqa: PT011
+            complete(rlm, "parent")
+        assert len(server.requests) == 1
+    error = caught.value
+    assert isinstance(error, InterruptedRun | Stopped)
+    assert str(error).startswith("The run was stopped at block 1 of iteration 1.")
+    assert blocks_of(error) == []
+    assert trace_of(error).status == "interrupted"
+    assert onlooker.states[-1] == SteeringState(stopping=True)
+
+
+def test_a_stop_ends_the_waits_of_children(onlooker: Onlooker) -> None:
+    script = family(code("print(*rlm_query_batched(['a', 'b', 'c']), sep='|')"), child=code("print(1)"))
+    with ScriptedServer(script) as server, asked(server, max_timeout=20) as rlm:
+        rlm.reviewer = lambda block: None if block.depth else Decision("approved")
+        stop = (lambda: server.wait_for(4), onlooker.proposed, lambda: control("stop"))
+        with meanwhile(*stop), pytest.raises(InterruptedRun, match="after iteration 1") as caught:
+            rlm.completion("parent")
+        assert len(server.requests) == 4
+    assert [start.code.startswith("print(*rlm") for start, _ in blocks_of(caught.value)] == [True]
+    assert {child.status for child in trace_of(caught.value).children} == {"interrupted"}
+    assert "The run was stopped at block 1 of iteration 1 of a child run." in str(trace_of(caught.value).events)
 
 
 @pytest.mark.parametrize("elsewhere", [True, False], ids=["decided elsewhere", "decided here"])

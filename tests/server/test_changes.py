@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from jupyter_events import EventLogger
 from recorded_runs import Recorded, begun, recorded
 
@@ -150,6 +151,40 @@ async def test_what_a_kernel_says_of_another_kernels_run_is_not_heard(tmp_path: 
         run = bus.store.run(run_id)
         assert run is not None
         assert bus.changes.steered_of(run) == Steered(run_id=run_id, paused=True)
+
+
+async def test_what_could_not_be_read_is_announced_when_it_can(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening(tmp_path) as bus:
+        events = recorded("Which colour has the lamp?")
+        changes = bus.store.take(KERNEL, None, events)[0]
+        store = Store(tmp_path)  # a folder, which cannot be read
+        bus.changes._store = store
+        for change in changes:
+            bus.changes.announce(change)
+        await bus.until(lambda: caplog.text.count("cannot be announced now") == 1)
+        bus.changes._store = bus.store
+        await bus.until(lambda: "ended" in bus.actions())
+        assert bus.actions() == ["began", "ended"]
+        store.close()
+
+
+async def test_how_runs_are_steered_is_forgotten_with_their_kernel_and_bounded_for_each(tmp_path: Path) -> None:
+    async with listening(tmp_path) as bus:
+        events = recorded("Which colour has the lamp?")
+        run_id = events[0].run_id
+        bus.take(events[:8])
+        run = bus.store.run(run_id)
+        assert run is not None
+        bus.changes.steered(KERNEL, Steered(run_id=run_id, paused=True))
+        for number in range(1_000):
+            bus.changes.steered(OTHER, Steered(run_id=f"{number:032x}", paused=True))
+        assert bus.changes.steered_of(run) is not None
+        bus.changes.gone(OTHER)
+        assert bus.changes.steered_of(run) is not None
+        bus.changes.gone(KERNEL)
+        assert bus.changes.steered_of(run) is None
 
 
 async def test_a_move_and_what_is_deleted_are_announced(tmp_path: Path) -> None:

@@ -48,10 +48,10 @@ def terminal(tmp_path: Path) -> Terminal:
 
 @pytest.fixture
 def store(terminal: Terminal) -> Iterator[Store]:
-    """The store of a server that runs: three runs in one notebook, and one under way."""
+    """The store of a server that runs: eight runs in one notebook, and one under way."""
     kept = Store(terminal.path)
     key = kept.notebook("a.ipynb")
-    for number in range(3):
+    for number in range(8):
         kept.take("k", key, record(session_id=f"s{number}", turn=0).events)
     kept.take("k", key, record(status=None).events)
     yield kept
@@ -64,22 +64,22 @@ def test_stats_say_what_there_is(terminal: Terminal, store: Store) -> None:
     assert told["path"] == str(terminal.path)
     for name in ("notebooks", "sessions", "runs", "running", "spans", "texts", "oldest", "newest", "journal"):
         assert told[name] == stats[name]
-    assert (told["notebooks"], told["sessions"], told["runs"], told["running"]) == (1, 3, 4, 1)
+    assert (told["notebooks"], told["sessions"], told["runs"], told["running"]) == (1, 8, 9, 1)
     assert told["bytes"] > 0
     lines = dict(line.split(":", 1) for line in terminal.ok("store", "stats").splitlines())
     assert lines["store"].strip() == str(terminal.path)
-    assert lines["runs"].strip() == "4"
+    assert lines["runs"].strip() == "9"
     assert lines["oldest"].strip().startswith("20")
 
 
 def test_prune_deletes_while_a_server_writes(terminal: Terminal, store: Store) -> None:
-    told = terminal.ok("store", "prune", "--max-runs=2", "--dry-run")
+    told = terminal.ok("store", "prune", "--max-runs=6", "--dry-run")
     assert told.startswith("Would delete about: 2 runs, ")
-    assert len(store.runs()) == 4
-    assert terminal.ok("store", "prune", "--max-runs", "2").startswith("Deleted: 2 runs, ")
-    assert [row.session_id for row in store.runs()] == [None, "s2"]
+    assert len(store.runs()) == 9
+    assert terminal.ok("store", "prune", "--max-runs", "6").startswith("Deleted: 2 runs, ")
+    assert [row.session_id for row in store.runs()] == [None, "s7", "s6", "s5", "s4", "s3", "s2"]
     store.take("k", None, record().events)
-    assert terminal.ok("store", "prune", "--max-days=0").startswith("Deleted: 2 runs, ")
+    assert terminal.ok("store", "prune", "--max-days=0").startswith("Deleted: 7 runs, ")
     assert [row.status for row in store.runs()] == [None]
     assert terminal.ok("store", "prune", "--max-bytes=1000000") == "Deleted: 0 runs, 0 bytes\n"
 
@@ -89,11 +89,17 @@ def test_the_servers_configuration_holds(terminal: Terminal, store: Store, tmp_p
     settings = {"RLMExtension": {"store_path": str(other), "max_runs": 1}}
     (terminal.config / "jupyter_server_config.json").write_text(json.dumps(settings))
     assert str(other) in terminal.fails("store", "stats")
-    assert json.loads(terminal.ok("store", "stats", "--json", f"--store={terminal.path}"))["runs"] == 4
+    assert json.loads(terminal.ok("store", "stats", "--json", f"--store={terminal.path}"))["runs"] == 9
     assert terminal.ok("store", "prune", f"--store={terminal.path}").startswith("Deleted: 3 runs")
     (terminal.config / "jupyter_server_config.json").unlink()
     (terminal.config / "jupyter_rlm_jupyter_config.json").write_text(json.dumps(settings))
     assert str(other) in terminal.fails("store", "stats")
+
+
+def test_a_store_in_the_home_folder_is_found_as_the_server_finds_it(terminal: Terminal, store: Store) -> None:
+    settings = {"RLMExtension": {"store_path": "~/data/rlm_jupyter/store.sqlite3"}}
+    (terminal.config / "jupyter_server_config.json").write_text(json.dumps(settings))
+    assert json.loads(terminal.ok("store", "stats", "--json"))["path"] == str(terminal.path)
 
 
 def test_errors_say_what_to_do(terminal: Terminal, tmp_path: Path) -> None:
@@ -114,3 +120,18 @@ def test_help_names_what_can_be_said(terminal: Terminal) -> None:
     told = terminal.ok("store", "prune", "--help")
     assert all(option in told for option in ("--max-runs", "--max-days", "--max-bytes", "--dry-run", "--store"))
     assert terminal.ok("--version").strip()
+
+
+@pytest.mark.parametrize("command", [("stats",), ("prune",), ("prune", "--dry-run")])
+def test_a_damaged_store_is_left_as_it_is(terminal: Terminal, command: tuple[str, ...]) -> None:
+    terminal.path.parent.mkdir(parents=True)
+    terminal.path.write_bytes(b"This is no database. " * 500)
+    assert "damaged" in terminal.fails("store", *command)
+    assert [path.name for path in terminal.path.parent.glob("store.sqlite3*")] == [terminal.path.name]
+    assert terminal.path.read_bytes() == b"This is no database. " * 500
+
+
+@pytest.mark.parametrize("days", ["-1", "nan"])
+def test_days_that_cannot_be_meant_delete_nothing(terminal: Terminal, store: Store, days: str) -> None:
+    assert "max_days" in terminal.fails("store", "prune", f"--max-days={days}")
+    assert store.stats()["runs"] == 9

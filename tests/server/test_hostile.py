@@ -12,6 +12,9 @@ from jupyter_client.session import Session
 from kernel_by_hand import Listener, eventually
 from made_runs import begun_run, made_run
 
+from rlm_jupyter.server.refusal import RefusedError
+from rlm_jupyter.server.validation import read_message
+
 MESSAGES = 10_000
 PUBLISHED = 500
 EVERY = 500
@@ -98,6 +101,15 @@ async def test_the_loop_goes_on_while_a_message_of_too_many_values_is_refused(li
     await kernel.publish(events)
     await listener.whole(events[0].run_id)
     assert listener.refused.total() == 1
+
+
+def test_a_block_that_waits_for_a_decision_is_no_longer_than_one_that_may_be_sent_back() -> None:
+    review = {"review_id": "r1", "code": "x" * 500_000, "iteration": 1, "index": 1}
+    steered = {"type": "steered", "run_id": "0" * 32, "review": review}
+    assert read_message(steered)[0].type == "steered"
+    review["code"] = "x" * 500_001
+    with pytest.raises(RefusedError):
+        read_message(steered)
 
 
 def _files(folder: Path) -> set[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import threading
 from collections import Counter
 from typing import Any
 
@@ -10,6 +12,10 @@ import pytest
 from jupyter_client.session import Session
 from kernel_by_hand import Listener, eventually
 from made_runs import begun_run, made_run
+
+from rlm_jupyter.server.gaps import Gaps
+from rlm_jupyter.server.intake import Intake
+from rlm_jupyter.server.refusal import RefusedError
 
 FAR = "a-kernel-elsewhere"
 
@@ -113,10 +119,82 @@ async def test_what_is_relayed_is_answered_through_the_relay(listener: Listener)
     ]
 
 
+async def test_a_front_end_is_told_when_there_is_no_room_for_what_it_relays(listener: Listener) -> None:
+    with pytest.raises(RefusedError) as refused:
+        await listener.intake.relay(FAR, [{}], 200_000_000)
+    assert refused.value.reason == "queue"
+    assert listener.refused == Counter(queue=1)
+
+
+async def test_a_front_end_is_told_when_what_it_relays_is_not_read_in_time(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rlm_jupyter.server.intake._RELAY_SECONDS", 0.05)
+    goes_on = threading.Event()
+
+    def notebook_of(kernel_id: str) -> None:
+        goes_on.wait(30)
+
+    intake = Intake(listener.store, listener.link, notebook_of)
+    intake.start()
+    events = made_run("Where does the walrus live?")
+    told = {"type": "events", "events": [event.model_dump(mode="json") for event in events]}
+    with pytest.raises(RefusedError):
+        await intake.relay(FAR, [told])
+    goes_on.set()
+    await listener.whole(events[0].run_id)
+    monkeypatch.undo()
+    assert await intake.relay(FAR, [told]) is not None  # the thread has outlived it
+    await intake.stop()
+
+
+async def test_what_goes_wrong_with_one_kernel_harms_no_other_and_is_asked_for(
+    listener: Listener, caplog: pytest.LogCaptureFixture
+) -> None:
+    kernel = await listener.greeted()
+    collecting: list[bool] = []
+
+    def notebook_of(kernel_id: str) -> None:
+        collecting.append(gc.isenabled())
+        if kernel_id == "bad" and collecting.count(True) < 3:
+            raise ZeroDivisionError
+
+    intake = Intake(listener.store, listener.link, notebook_of)
+    bad, good = made_run("Where does the walrus live?"), made_run("And the lamp?")
+    for kernel_id, events in (("bad", bad), ("good", good)):
+        intake.open(kernel_id, kernel.manager.session)
+        session = Session(key=kernel.manager.session.key)
+        told = [event.model_dump(mode="json") for event in events]
+        content = {"comm_id": "rlm_jupyter-ab", "data": {"type": "events", "events": told}}
+        intake.accept(kernel_id, frames(session, content))
+    intake.start()  # so that both are in one batch
+    await listener.whole(good[0].run_id)
+    assert "The kernel bad" not in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+    assert listener.store.run(bad[0].run_id) is None
+    assert [run_id for _, run_id in intake._worker.gaps.due(float("inf"))] == [bad[0].run_id]
+    await intake.stop()
+    assert all(collecting)
+
+
+async def test_a_store_that_cannot_say_what_is_missing_is_asked_again(listener: Listener) -> None:
+    gaps, run_id = Gaps(), "0" * 32
+    gaps.heard("kernel", run_id, [0, 3], now=0.0)
+    pauses, now = [], 1.0
+    for _ in range(4):
+        assert gaps.due(now) == [("kernel", run_id)]
+        gaps.unknown("kernel", run_id, now)
+        pauses.append(gaps.wait(now))
+        now += pauses[-1] or 0.0
+    assert pauses == [1.0, 2.0, 4.0, 8.0]
+    assert gaps.found("kernel", run_id, [(1, 2)], now)
+    assert gaps.asked == 1
+
+
 async def test_nobody_relays_a_kernel_that_the_server_hears(listener: Listener) -> None:
     kernel = await listener.kernel()
     with pytest.raises(ValueError, match="hears this kernel itself"):
-        listener.intake.relay(kernel.kernel_id, [])
+        await listener.intake.relay(kernel.kernel_id, [])
 
 
 async def test_a_flood_is_refused_and_counted_and_another_kernel_is_heard_meanwhile(listener: Listener) -> None:
@@ -197,4 +275,4 @@ def frames(session: Session, content: Any, kind: str = "comm_msg") -> list[bytes
 
 
 async def _relay(listener: Listener, messages: list[Any]) -> list[dict[str, Any]]:
-    return await asyncio.get_running_loop().run_in_executor(None, listener.intake.relay, FAR, messages)
+    return await listener.intake.relay(FAR, messages)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -26,6 +28,53 @@ async def test_a_kernel_is_reached_while_a_cell_runs(listener: Listener, reach: 
     heard = await kernel.value("heard")
     assert [data["type"] for _, data in heard] == ["notebook", "reviewer"]
     assert heard[0] == [thread, {"type": "notebook", "path": "a.ipynb"}]
+
+
+# A cell that holds the GIL, so that what it is told is read when it has let go of it, and then goes on.
+_HOLDING = "sum(range(10**8))\nimport pathlib, time\nwhile not pathlib.Path({over!r}).exists(): time.sleep(0.005)"
+
+
+async def test_a_kernel_that_reads_late_is_busy_until_its_cell_has_ended(listener: Listener, tmp_path: Path) -> None:
+    kernel = await listener.greeted()
+    over = tmp_path / "over"
+    cell = asyncio.ensure_future(kernel.run(_HOLDING.format(over=str(over))))
+    await eventually(lambda: kernel.manager.execution_state == "busy", "the cell")
+    states: list[str] = []
+    kernel.manager.observe(lambda change: states.append(change["new"]), names="execution_state")
+    assert await listener.link.send(kernel.kernel_id, Reviewer(present=True))
+    await eventually(lambda: "idle" in states, "what the kernel says when it has read the message")
+    assert kernel.manager.execution_state == "busy"
+    over.touch()
+    await cell
+    await eventually(lambda: kernel.manager.execution_state == "idle", "an idle kernel")
+    await kernel.run("pass")
+    await eventually(lambda: kernel.manager.execution_state == "idle", "an idle kernel again")
+
+
+async def test_a_cell_that_follows_at_once_is_not_taken_for_idle(listener: Listener, tmp_path: Path) -> None:
+    kernel = await listener.greeted()
+    assert await listener.link.send(kernel.kernel_id, Reviewer(present=True))  # so that there is a subshell
+    await kernel.heard("reviewer")
+    first, second = tmp_path / "first", tmp_path / "second"
+    wait = "import pathlib, time\nwhile not pathlib.Path({over!r}).exists(): time.sleep(0.005)"
+    cell = asyncio.ensure_future(kernel.run(wait.format(over=str(first))))
+    await eventually(lambda: kernel.manager.execution_state == "busy", "the cell")
+    states: list[str] = []
+    kernel.manager.observe(lambda change: states.append(change["new"]), names="execution_state")
+    assert await listener.link.send(kernel.kernel_id, Reviewer(present=False))
+    await eventually(lambda: "idle" in states, "what the kernel says when it has read the message")
+    line = listener.link._addresses[kernel.kernel_id].line
+    assert line is not None
+    begun = tmp_path / "begun"
+    code = f"import pathlib\npathlib.Path({str(begun)!r}).touch()\n{wait.format(over=str(second))}"
+    kernel._client.execute(code)
+    first.touch()
+    await cell
+    await eventually(lambda: begun.exists() and line._is_free is None, "the cell that follows")
+    assert kernel.manager.execution_state == "busy"
+    second.touch()
+    await kernel.run("pass")
+    await eventually(lambda: kernel.manager.execution_state == "idle", "an idle kernel")
 
 
 async def test_a_kernel_that_hears_nothing_meanwhile_is_told_when_its_cell_has_ended(listener: Listener) -> None:
@@ -78,6 +127,8 @@ async def test_a_kernel_that_has_not_said_hello_cannot_be_told_anything(listener
     assert listener.link.reach(kernel.kernel_id) is None
     assert not await listener.link.send(kernel.kernel_id, Reviewer(present=True))
     assert not await listener.link.send("no such kernel", Reviewer(present=True))
+    listener.link.heard("no such kernel", "rlm_jupyter-ab", "subshell")  # it was there a moment ago
+    assert not await listener.link.send("no such kernel", Reviewer(present=True))
 
 
 async def test_a_kernel_whose_comm_is_closed_cannot_be_told_anything(listener: Listener) -> None:
@@ -96,11 +147,16 @@ async def test_a_kernel_that_makes_no_subshell_in_time_is_not_waited_for(
     process.suspend()
     try:
         assert not await listener.link.send(kernel.kernel_id, Reviewer(present=True))
+        monkeypatch.undo()
+        # Whoever comes later does not wait, one after the other: this would take minutes.
+        sending = [listener.link.send(kernel.kernel_id, Reviewer(present=True)) for _ in range(30)]
+        assert not any(await asyncio.wait_for(asyncio.gather(*sending), 4.0))
     finally:
         process.resume()
-    await kernel.value("heard")
-    monkeypatch.undo()
-    assert await listener.link.send(kernel.kernel_id, Reviewer(present=False))
+    deadline = time.monotonic() + 30
+    while not await listener.link.send(kernel.kernel_id, Reviewer(present=False)):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
     heard = await kernel.heard("reviewer")
     assert [data["present"] for _, data in heard] == [False]
 
@@ -141,4 +197,4 @@ async def _subshells(kernel: Kernel) -> list[str]:
 
 
 async def _relay(listener: Listener, kernel_id: str, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return await asyncio.get_running_loop().run_in_executor(None, listener.intake.relay, kernel_id, messages)
+    return await listener.intake.relay(kernel_id, messages)

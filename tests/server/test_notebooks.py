@@ -100,6 +100,18 @@ async def test_a_kernel_belongs_to_the_notebook_of_its_session(desk: Desk) -> No
     assert await desk.notebooks.of_kernel("no such kernel") is None
 
 
+async def test_sessions_are_not_listed_for_a_kernel_that_is_known(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rlm_jupyter.server.notebooks._FRESH", -1.0)
+    desk.file("a.ipynb")
+    _, kernel = await desk.session("a.ipynb")
+    notebook = await desk.notebooks.of_kernel(kernel)
+    looked = desk.notebooks._looked
+    assert desk.notebooks.current(kernel) == notebook is not None
+    assert desk.notebooks._looked == looked
+    assert desk.notebooks.current("another kernel") is None
+    assert desk.notebooks._looked > looked
+
+
 async def test_whoever_asks_from_a_thread_gets_what_is_known_and_the_news_soon(desk: Desk) -> None:
     desk.file("a.ipynb")
     _, kernel = await desk.session("a.ipynb")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tornado.web import HTTPError
 from traitlets.config import Config
 
 from rlm_jupyter.server.notebooks import Notebooks
+from rlm_jupyter.server.off_loop import off_loop
 from rlm_jupyter.server.store import Change, Store
 from rlm_jupyter.server.trace_files import TraceFiles
 from rlm_jupyter.trace.trace import Trace
@@ -38,6 +40,7 @@ class Desk:
     """A server's contents manager, the store, and the traces that are written."""
 
     def __init__(self, app: ServerApp, folder: Path, **options: Any) -> None:
+        self.app, self.folder = app, folder
         self.contents: Any = app.contents_manager
         self.store = Store(folder / "store.sqlite3")
         self.notebooks = Notebooks(app, self.store)
@@ -331,6 +334,160 @@ async def test_a_run_in_a_trace_notebook_writes_none(desk: Desk) -> None:
     assert desk.files.problems() == {}
 
 
+# --- what a server that was killed left behind ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is writing these torn files, so nobody has to be waited for."""
+    monkeypatch.setattr("rlm_jupyter.server.trace_file._STILL", 0.01)
+
+
+async def killed(desk: Desk, path: Path, left: bytes) -> Desk:
+    """Leave only this of a file, and return a server that begins with the same store."""
+    await off_loop(path.write_bytes, left)
+    await desk.notebooks.stop()
+    other = Desk(desk.app, desk.folder)
+    return await other.start()
+
+
+def cut_in_a_character(whole: bytes) -> bytes:
+    """What is left when a write ended between two bytes of one character."""
+    return whole[: whole.index("ë".encode()) + 1]
+
+
+TORN = {
+    "nothing": lambda whole: b"",
+    "zeros": lambda whole: bytes(len(whole)),
+    "a few bytes": lambda whole: whole[:30],
+    "an id begun": lambda whole: whole[:70],
+    "half": lambda whole: whole[: len(whole) // 2],
+    "all but the end": lambda whole: whole[:-3],
+    "half a character": cut_in_a_character,
+}
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize("manager", ["files", "synchronous files", "jupytext"], indirect=True)
+@pytest.mark.parametrize("left", TORN)
+async def test_a_file_that_was_torn_holds_again_what_it_held(desk: Desk, jp_root_dir: Path, left: str) -> None:
+    path = jp_root_dir / "a.trace.ipynb"
+    notebook = await desk.notebook("a.ipynb")
+    await desk.run(notebook, "Onë?")
+    await desk.run(notebook, "Two?")
+    aside = jp_root_dir / ".~a.trace-2.ipynb"
+    aside.write_text("a copy that somebody's write was to be undone with")
+    other = await killed(desk, path, TORN[left](path.read_bytes()))
+    await other.run(notebook, "Three?")
+    await other.run(notebook, "Four?")
+    assert await other.titles("a.trace.ipynb") == ["Onë?", "Two?", "Three?", "Four?"]
+    numbers = [cell["execution_count"] for cell in (await other.get("a.trace.ipynb"))["cells"] if "outputs" in cell]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert [name for name in await other.listing() if "trace" in name] == ["a.trace.ipynb"]
+    assert aside.exists()
+    assert other.files.problems() == {}
+    await other.close()
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize("left", [0, 500])
+async def test_a_file_that_was_torn_follows_its_notebook(desk: Desk, jp_root_dir: Path, left: int) -> None:
+    path = jp_root_dir / "a.trace.ipynb"
+    notebook = await desk.notebook("a.ipynb")
+    await desk.run(notebook, "One?")
+    other = await killed(desk, path, path.read_bytes()[:left])
+    await other.rename("a.ipynb", "b.ipynb")
+    await other.settled()
+    await other.run(notebook, "Two?")
+    assert await other.listing() == ["b.ipynb", "b.trace.ipynb"]
+    assert await other.titles("b.trace.ipynb") == ["One?", "Two?"]
+    await other.close()
+
+
+@pytest.mark.usefixtures("still")
+async def test_a_torn_file_that_a_front_end_saved_stays_and_another_one_holds_the_runs(
+    desk: Desk, jp_root_dir: Path
+) -> None:
+    path = jp_root_dir / "a.trace.ipynb"
+    notebook = await desk.notebook("a.ipynb")
+    await desk.run(notebook, "One?")
+    await desk.edit("a.trace.ipynb")
+    left = path.read_bytes()[:-100]
+    other = await killed(desk, path, left)
+    await other.run(notebook, "Two?")
+    assert path.read_bytes() == left
+    assert await other.titles("a.trace-2.ipynb") == ["One?", "Two?"]
+    await other.close()
+
+
+async def test_a_file_that_is_being_saved_is_not_taken_for_a_torn_one(
+    desk: Desk, jp_root_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = jp_root_dir / "a.trace.ipynb"
+    notebook = await desk.notebook("a.ipynb")
+    path.touch()  # as a front end's save does at first
+    get = desk.contents.get
+
+    async def saved_after_it_was_read(path: str, **arguments: Any) -> Any:
+        model = await ensure_async(get(path, **arguments))
+        if path == "a.trace.ipynb" and arguments["content"]:
+            monkeypatch.undo()
+            monkeypatch.setattr("rlm_jupyter.server.trace_file._STILL", 0.01)
+            await desk.save(path, EMPTY)
+        return model
+
+    monkeypatch.setattr(desk.contents, "get", saved_after_it_was_read)
+    await desk.run(notebook, "One?")
+    assert (await desk.get("a.trace.ipynb"))["cells"] == []
+    assert await desk.titles("a.trace-2.ipynb") == ["One?"]
+
+
+# --- what is told -----------------------------------------------------------------------------------------------------
+
+
+@not_paired
+async def test_who_listens_is_told_where_the_trace_is_and_what_is_wrong(desk: Desk) -> None:
+    told: list[tuple[int, str | None, str | None]] = []
+    desk.files.on_written.append(lambda *news: told.append(news))
+    notebook = await desk.notebook("a.ipynb")
+    await desk.run(notebook, "One?")
+    await desk.run(notebook, "Two?")
+    await desk.rename("a.ipynb", "b.ipynb")
+    await desk.settled()
+    await desk.edit("b.trace.ipynb")
+    await desk.run(notebook, "Three?")
+    assert told == [(notebook, f"{name}.ipynb", None) for name in ("a.trace", "b.trace", "b.trace-2")]
+    inner = await desk.notebook("b.trace-9.ipynb")
+    await desk.run(inner, "Four?")
+    assert told[3:] == [(inner, None, "this is a trace notebook")]
+
+
+@not_paired
+@pytest.mark.parametrize("options", [{"location": "traces"}])
+async def test_who_listens_is_told_when_a_problem_comes_up_and_goes_away(desk: Desk) -> None:
+    told: list[tuple[int, str | None, str | None]] = []
+    desk.files.on_written.append(lambda *news: told.append(news))
+    notebook = await desk.notebook("a.ipynb")
+    await ensure_async(desk.contents.save({"type": "file", "format": "text", "content": "in the way"}, "traces"))
+    await desk.run(notebook, "One?")
+    await desk.run(notebook, "Two?")
+    await desk.delete("traces")
+    await desk.run(notebook, "Three?")
+    problem = told[0][2]
+    assert problem is not None
+    assert "cannot be written" in problem
+    assert told == [(notebook, "traces/a.trace.ipynb", problem), (notebook, "traces/a.trace.ipynb", None)]
+
+
+@pytest.mark.parametrize("options", [{"location": "nowhere"}])
+async def test_who_listens_is_told_once_that_none_is_written(desk: Desk) -> None:
+    told: list[tuple[int, str | None, str | None]] = []
+    desk.files.on_written.append(lambda *news: told.append(news))
+    notebook = await desk.notebook("a.ipynb")
+    await desk.run(notebook, "One?")
+    assert told == [(notebook, None, "RLMExtension.trace_location of the server is 'nowhere'")]
+
+
 # --- where ------------------------------------------------------------------------------------------------------------
 
 
@@ -353,6 +510,18 @@ async def test_traces_in_a_folder_stand_under_their_notebooks_paths(desk: Desk) 
     await desk.run(one, "Three?")
     assert await desk.titles("traces/all/b.trace.ipynb") == ["One?", "Three?"]
     assert await desk.listing("traces/all") == ["b.trace.ipynb", "deep", "deeper"]
+
+
+async def test_a_hidden_notebook_has_no_trace_that_could_not_be_read_again(desk: Desk, jp_root_dir: Path) -> None:
+    desk.contents.allow_hidden = True
+    notebook = await desk.notebook(".a.ipynb")
+    desk.contents.allow_hidden = False
+    await desk.run(notebook, "One?")
+    assert desk.files.problems() == {}
+    assert not (jp_root_dir / ".a.trace.ipynb").exists()
+    desk.contents.allow_hidden = True
+    await desk.run(notebook, "Two?")
+    assert await desk.titles(".a.trace.ipynb") == ["Two?"]
 
 
 @pytest.mark.parametrize("options", [{"location": "nowhere"}])
@@ -491,6 +660,32 @@ async def test_a_copy_that_is_made_during_a_run_begins_without_a_trace(desk: Des
     await desk.run(copy, "Two?")
     assert await desk.titles("a-Copy1.trace.ipynb") == ["Two?"]
     assert await desk.titles("a.trace.ipynb") == ["One?"]
+
+
+@not_paired
+@pytest.mark.parametrize("options", [{"interval": 0.02}])
+async def test_however_often_it_is_renamed_there_is_one_trace_in_the_end(desk: Desk) -> None:
+    chance = random.Random(7)
+    notebook = await desk.notebook("f/n.ipynb")
+    folder, name, asked = "f", "n", []
+    for number in range(8):
+        asked.append(f"Number {number}?")
+        events = recorded(asked[-1])
+        for first in range(0, len(events), 4):
+            desk.take(notebook, events[first : first + 4])
+            if chance.random() < 0.5:
+                await asyncio.sleep(chance.random() * 0.02)  # somewhere in a write
+            if chance.random() < 0.2:
+                old, name = name, chance.choice([each for each in "abc" if each != name])
+                await desk.rename(f"{folder}/{old}.ipynb", f"{folder}/{name}.ipynb")
+            elif chance.random() < 0.2:
+                old, folder = folder, f"f{number}-{first}"
+                await desk.rename(old, folder)
+    await desk.settled()
+    assert await desk.listing() == [folder]
+    assert await desk.listing(folder) == [f"{name}.ipynb", f"{name}.trace.ipynb"]
+    assert sorted(await desk.titles(f"{folder}/{name}.trace.ipynb")) == asked
+    assert desk.files.problems() == {}
 
 
 async def test_a_notebook_that_vanished_is_not_written_beside_until_it_is_back(desk: Desk, jp_root_dir: Path) -> None:

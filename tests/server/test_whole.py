@@ -59,7 +59,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A server below a base URL, as a hub's; other tests have one without."""
+    """JupyterLab below a base URL, as a hub's; other tests have a server without either."""
     folder = tmp_path_factory.mktemp("site")
     sites: list[Site] = []
 
@@ -68,7 +68,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
     with ScriptedServer(answer) as model:
         env = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": model.base_url}
-        with LiveServer(folder, env=env, base_url="/user/ada/") as server:
+        with LiveServer(folder, command="lab", env=env, base_url="/user/ada/") as server:
             sites.append(Site(server, model, says("FINAL(nobody wrote a script)")))
             yield sites[0]
 

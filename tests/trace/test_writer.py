@@ -208,7 +208,9 @@ def test_a_link_stays_a_link(run: Any, tmp_path: Path) -> None:
     assert titles(tmp_path / "elsewhere" / "real.trace.ipynb")
 
 
-def test_what_another_program_writes_while_runs_are_rendered_is_kept(make_run: Callable[..., Any], tmp_path: Path) -> None:
+def test_what_another_program_writes_while_runs_are_rendered_is_kept(
+    make_run: Callable[..., Any], tmp_path: Path
+) -> None:
     path = tmp_path / "a.trace.ipynb"
     mine, yours = make_run("Mine?").record(), make_run("Yours?").record()
     TraceNotebook(path).save([make_run("Before?").record()])

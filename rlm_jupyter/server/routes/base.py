@@ -57,6 +57,10 @@ class RLMHandler(APIHandler):
         """The parts of the extension. Raises 503 in the moments before it has started."""
         services = self.settings.get("rlm_jupyter")
         if not hasattr(services, "store"):  # until then Jupyter has the ExtensionApp itself there
+            problem = getattr(services, "problem", None)
+            if problem is not None:
+                msg = f"{problem} Mend it and restart the server; until then nothing is kept."
+                raise web.HTTPError(503, msg.replace("%", "%%"), reason="Failed")
             msg = "The extension is starting. Ask again in a second; if it stays so, the server's log says why."
             raise web.HTTPError(503, msg, reason="Starting")
         return cast("Services", services)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["ControlHandler", "ReviewerHandler"]
 
 _ACTIONS = ("interrupt", "stop", "pause", "resume", "note", "decide")
+_EXECUTING = ("interrupt", "decide")
+"""What ends a cell, or says which code runs: whoever may do neither in a notebook may not do it here."""
+
 _NOTE_LIMIT = 10_000  # characters, of a reason too
 _CODE_LIMIT = 500_000
 _REVIEW_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
@@ -40,6 +43,8 @@ class ControlHandler(RLMHandler):
         """Do it, or have the kernel do it; the answer says when that is."""
         asked = self.body()
         _check_asked(asked)
+        if asked["action"] in _EXECUTING:
+            await self._check_may_execute()
         control = _control(run_id, asked) if asked["action"] != "interrupt" else None
         run = await self.run_named(run_id)
         await self._check_running(run)
@@ -53,6 +58,12 @@ class ControlHandler(RLMHandler):
         elif self.services.link.reach(run.kernel_id) == "shell":
             told |= {"when": "after the cell", "note": _AT_THE_END_OF_THE_CELL}
         await self.reply(told, 202)
+
+    async def _check_may_execute(self) -> None:
+        allowed: Any = self.authorizer.is_authorized(self, self.current_user, "execute", "kernels")
+        if not await ensure_async(allowed):
+            msg = "This acts in the kernel: it takes the permission to execute in kernels, which you do not have."
+            raise web.HTTPError(403, msg)
 
     async def _check_running(self, run: RunRow) -> None:
         if run.status is not None:
@@ -87,23 +98,50 @@ class ReviewerHandler(RLMHandler):
     @web.authenticated
     @authorized
     async def put(self, kernel_id: str) -> None:
-        """Say that somebody decides here about the code blocks of ``%%rlm --review``: the cell then does not ask."""
-        await self._tell(kernel_id, present=True)
+        """Say that somebody decides here about the code blocks of ``%%rlm --review``: the cell then does not ask.
+
+        That holds for the seconds that the answer tells, unless it is said again.
+        """
+        reviewer_id = self._reviewer_id()
+        self._check_told(await self.services.reviewers.put(await self.kernel_named(kernel_id), reviewer_id))
+        await self._reply(kernel_id, reviewer_id, self.services.reviewers.lifetime)
 
     @web.authenticated
     @authorized
     async def delete(self, kernel_id: str) -> None:
-        """Say that nobody does any longer: the cell asks."""
-        await self._tell(kernel_id, present=False)
+        """Say that this one does no longer: the cell asks when nobody is left."""
+        reviewer_id = self._reviewer_id()
+        self._check_told(await self.services.reviewers.delete(await self.kernel_named(kernel_id), reviewer_id))
+        await self._reply(kernel_id, reviewer_id, None)
 
-    async def _tell(self, kernel_id: str, *, present: bool) -> None:
-        from rlm_jupyter.trace.wire import Reviewer
+    def _reviewer_id(self) -> str:
+        """Return who it is: as the request says, or else its user; whoever holds the server's token is one user."""
+        asked = self.body()
+        if unknown := set(asked) - {"reviewer_id"}:
+            msg = f"Nothing here is called {min(unknown)!r:.40}: a reviewer has a reviewer_id, and nothing else."
+            raise web.HTTPError(400, msg)
+        if "reviewer_id" not in asked:
+            return "token" if self.token_authenticated else f"user {self.current_user.username}"
+        reviewer_id = asked["reviewer_id"]
+        if not isinstance(reviewer_id, str) or not _REVIEW_ID.fullmatch(reviewer_id):
+            msg = "reviewer_id must be 1 to 64 letters, digits, dashes and underscores, such as a new UUID."
+            raise web.HTTPError(400, msg)
+        return reviewer_id
 
-        await self.kernel_named(kernel_id)
-        if not await self.services.link.send(kernel_id, Reviewer(present=present)):
+    def _check_told(self, told: bool) -> None:
+        if not told:
             msg = "This kernel has not loaded the extension, or cannot be reached. Run %load_ext rlm_jupyter in it."
             raise web.HTTPError(409, msg, reason="Kernel out of reach")
-        await self.reply({"kernel_id": kernel_id, "present": present, "reach": self.services.link.reach(kernel_id)})
+
+    async def _reply(self, kernel_id: str, reviewer_id: str, expires_in: float | None) -> None:
+        told = {
+            "kernel_id": kernel_id,
+            "reviewer_id": reviewer_id,
+            "present": self.services.reviewers.present(kernel_id),
+            "expires_in": expires_in,
+            "reach": self.services.link.reach(kernel_id),
+        }
+        await self.reply(told)
 
 
 def _check_asked(asked: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent import futures
 from typing import Any
 
 from jupyter_server.auth.decorator import authorized
@@ -38,9 +37,11 @@ class RelayHandler(RLMHandler):
         if self.services.tap.hears(kernel_id):
             msg = "The server hears this kernel itself. Only a gateway's kernels are relayed."
             raise web.HTTPError(409, msg, reason="Kernel is heard")
+        from rlm_jupyter.server.refusal import RefusedError
+
         try:
-            told = await off_loop(self.services.intake.relay, kernel_id, messages, len(self.request.body))
-        except futures.TimeoutError as error:
+            told = await self.services.intake.relay(kernel_id, messages, len(self.request.body))
+        except RefusedError as error:
             msg = "So much has come from kernels that this has yet to be read. Go on, but more slowly."
             raise web.HTTPError(429, msg, reason="Busy") from error
         await self.reply({"messages": told})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -12,6 +13,7 @@ from typing import TypeVar
 
 from .files import make_private, put_aside
 from .migrations import MIGRATIONS, Migration, NewerStoreError, migrate
+from .roots import own_views
 from .words import has_full_text, index_words
 
 __all__ = ["Database", "StoreError"]
@@ -36,8 +38,18 @@ class StoreError(Exception):
 class Database:
     """One file, one writing connection, and reading ones that a write never blocks. Safe to use from any thread."""
 
-    def __init__(self, path: Path, *, migrations: Sequence[Migration] = MIGRATIONS, full_text: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        root: str | None = None,
+        migrations: Sequence[Migration] = MIGRATIONS,
+        full_text: bool = True,
+        begins_anew: bool = True,
+    ) -> None:
         self.path = path
+        self._begins_anew = begins_anew
+        self._views = own_views(root)
         self.journal = ""
         self.full_text = full_text
         self._wanted_full_text = full_text
@@ -99,16 +111,8 @@ class Database:
             self._disconnect()
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with self._readers_lock:
-            generation = self._generation
-            connection = self._idle.pop() if self._idle else None
-        if connection is None:
-            with self._lock:
-                self._open()
-                generation = self._generation
-            connection = _connect(self.path)
+        connection, generation = self._reader()
         try:
-            connection.execute("PRAGMA query_only = ON")
             return _in_transaction(connection, "BEGIN", work)
         finally:
             with self._readers_lock:
@@ -117,6 +121,36 @@ class Database:
                     self._idle.append(connection)
             if not keep:
                 connection.close()
+
+    def _reader(self) -> tuple[sqlite3.Connection, int]:
+        """Return a connection for reading, and of which generation it is."""
+        with self._readers_lock:
+            generation = self._generation
+            if self._idle:
+                return self._idle.pop(), generation
+        # A write may hold the lock for long; once the file is there, and brought up to date, it is not needed.
+        if self._is_open():
+            with contextlib.suppress(sqlite3.OperationalError):  # somebody took the file away: see below
+                connection = self._connect_reader()
+                if generation == self._generation and self._is_open():
+                    return connection, generation
+                connection.close()
+        with self._lock:
+            self._open()
+            return self._connect_reader(), self._generation
+
+    def _connect_reader(self) -> sqlite3.Connection:
+        connection = _connect(self.path, mode="rw")
+        try:
+            connection.executescript(self._views)
+            connection.execute("PRAGMA query_only = ON")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _is_open(self) -> bool:
+        return self._writer is not None and self._file == _identity(self.path)
 
     def _open(self) -> sqlite3.Connection:
         """Return the writing connection; a file that somebody took away is begun anew."""
@@ -148,6 +182,7 @@ class Database:
             connection.execute(f"PRAGMA cache_size = {-_CACHE_KILOBYTES}")
             connection.execute("PRAGMA secure_delete = FAST")  # what is deleted shall not be found in the file
             migrate(connection, self._migrations)
+            connection.executescript(self._views)
             self.full_text = self._wanted_full_text and has_full_text(connection)
             if self.full_text:
                 _in_transaction(connection, "BEGIN IMMEDIATE", index_words)
@@ -166,7 +201,7 @@ class Database:
         in_words = self.full_text and isinstance(error, sqlite3.IntegrityError)
         if not (in_words or _is_damage(error)):
             raise error
-        if self._writer is None or self._file != _identity(self.path):
+        if self._writer is None or not self._is_open():
             self._disconnect()  # another process has put it aside already
         elif self.full_text and _is_sound(self._writer):
             _log.warning("The word index of the store %s was damaged (%s) and is made anew.", self.path, error)
@@ -176,6 +211,12 @@ class Database:
             self._put_aside(error)
 
     def _put_aside(self, error: sqlite3.DatabaseError) -> None:
+        if not self._begins_anew:
+            msg = (
+                f"The store {self.path} is damaged ({error}). A server that uses it puts the file aside and begins a "
+                "new one; nothing was changed now."
+            )
+            raise StoreError(msg)
         kept = put_aside(self.path)
         _log.warning("The store %s is damaged (%s). It was kept as %s, and a new one is begun.", self.path, error, kept)
 
@@ -195,9 +236,18 @@ class Database:
         return f"The store {self.path} could not be {done} ({reason}).{hint}"
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
+    """Return a connection; mode ``rw`` makes no file where there is none."""
+    uri = path.absolute().as_uri()
+    if not uri.startswith("file:///"):  # a share of Windows: SQLite wants no host
+        uri = uri.replace("file://", "file:////", 1)
     return sqlite3.connect(
-        path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+        f"{uri}?mode={mode}",
+        uri=True,
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
     )
 
 

@@ -44,7 +44,7 @@ def excerpt(connection: sqlite3.Connection, run_id: str) -> Trace | None:
     from rlm_jupyter.trace.schema import ROOT_SPAN
     from rlm_jupyter.trace.trace import Trace, digests_in
 
-    found = connection.execute("SELECT id, version FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    found = connection.execute("SELECT id, version FROM own_runs WHERE run_id = ?", (run_id,)).fetchone()
     if found is None:
         return None
     key, version = found

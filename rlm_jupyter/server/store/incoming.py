@@ -28,12 +28,12 @@ _NAME_LIMIT = 200
 _TURN_LIMIT = 2**31
 
 _FIND = """
-    SELECT kernel_id, id, version, last_seq, events, made, abandoned, status, session_id, notebook
+    SELECT kernel_id, root, id, version, last_seq, events, made, abandoned, status, session_id, notebook
     FROM runs WHERE run_id = ?
 """
 _BEGIN = """
-    INSERT INTO runs (run_id, kernel_id, server, version, notebook, arrived, seen, began)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO runs (run_id, root, kernel_id, server, version, notebook, arrived, seen, began)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _SAVE = """
     UPDATE runs SET last_seq = ?, events = ?, made = ?, server = ?, seen = ?, notebook = coalesce(notebook, ?),
@@ -83,6 +83,7 @@ class Source:
 
     kernel_id: str
     notebook: int | None
+    root: str
     server: str
     full_text: bool
 
@@ -118,12 +119,12 @@ class IncomingRun:
             if connection.execute("SELECT 1 FROM dropped WHERE run_id = ?", (event.run_id,)).fetchone() is not None:
                 return None
             now = time.time()
-            begun = (event.run_id, source.kernel_id, source.server, event.version, source.notebook, now, now, now)
-            connection.execute(_BEGIN, begun)
+            begun = (event.run_id, source.root, source.kernel_id, source.server, event.version, source.notebook)
+            connection.execute(_BEGIN, (*begun, now, now, now))
             found = connection.execute(_FIND, (event.run_id,)).fetchone()
-        if found[0] != source.kernel_id:
+        if found[:2] != (source.kernel_id, source.root):
             return None
-        run = cls(connection, source, event.run_id, *found[1:])
+        run = cls(connection, source, event.run_id, *found[2:])
         if run.made:  # ends that were made give way to those that come after all
             unmake_ends(connection, run.key, run.last_seq)
         return run

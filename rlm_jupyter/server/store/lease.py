@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import secrets
@@ -23,6 +24,9 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+_TRIES = 20
+
+
 class Lease:
     """The sign of life of one store. Two servers of one user share the file, and must not end each other's runs.
 
@@ -38,14 +42,15 @@ class Lease:
     def take(self) -> None:
         """Show that this store lives, until ``give_up`` or the end of the process."""
         with self._lock:
-            if self._descriptor is None:
+            tries = 0
+            while self._descriptor is None:
+                tries += 1
                 descriptor = os.open(self._file(self.token), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-                self._descriptor = descriptor
-                self._file(self.token).chmod(0o600)
-                try:
-                    _lock(descriptor)
-                except OSError:  # a file system without locks: others take this server for gone when they begin
-                    return
+                if self._is_ours(descriptor) or tries == _TRIES:
+                    self._descriptor = descriptor
+                else:  # somebody who looks for the dead was here between our two steps
+                    os.close(descriptor)
+                    self.token = secrets.token_hex(8)
 
     def is_held(self, token: str) -> bool:
         """Return whether the store of that name lives; what a dead one left behind is removed."""
@@ -57,13 +62,16 @@ class Lease:
             return False
         try:
             _lock(descriptor)
+            with contextlib.suppress(PermissionError):  # Windows removes no open file
+                self._file(token).unlink(missing_ok=True)  # before the lock goes, or its owner may get it meanwhile
         except BlockingIOError:
             return True
         except OSError as error:
             return isinstance(error, PermissionError)  # how Windows says that it is locked
         finally:
             os.close(descriptor)
-        self._file(token).unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):
+            self._file(token).unlink(missing_ok=True)
         return False
 
     def sweep(self) -> None:
@@ -79,6 +87,17 @@ class Lease:
             if descriptor is not None:
                 os.close(descriptor)
                 self._file(self.token).unlink(missing_ok=True)
+
+    def _is_ours(self, descriptor: int) -> bool:
+        """Return whether the file that was just made is locked now, and still there."""
+        try:
+            self._file(self.token).chmod(0o600)
+            _lock(descriptor)
+        except (BlockingIOError, PermissionError, FileNotFoundError):
+            return False
+        except OSError:  # a file system without locks: others take this server for gone when they begin
+            return True
+        return os.fstat(descriptor).st_nlink > 0
 
     def _file(self, token: str) -> Path:
         return self._store.with_name(f"{self._store.name}-server-{token}")

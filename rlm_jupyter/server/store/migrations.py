@@ -15,10 +15,12 @@ Migration: TypeAlias = Sequence[str]
 """The statements of one step."""
 
 _FIRST: Migration = (
+    # `root` is what paths are relative to: servers of several folders share the file, and each sees its own rows.
     # A live path has one row. A row that is merged into another stays for whoever still knows its number.
     """
     CREATE TABLE notebooks (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
+        root TEXT NOT NULL,
         path TEXT NOT NULL,
         file_id TEXT,
         created REAL NOT NULL,
@@ -28,7 +30,7 @@ _FIRST: Migration = (
         copied REAL
     )
     """,
-    "CREATE UNIQUE INDEX notebooks_path ON notebooks (path) WHERE deleted IS NULL",
+    "CREATE UNIQUE INDEX notebooks_path ON notebooks (root, path) WHERE deleted IS NULL",
     "CREATE INDEX notebooks_file ON notebooks (file_id) WHERE file_id IS NOT NULL",
     # Numbers are never used twice: what is deleted in slices must not find itself below a new run.
     # `seen` and `arrived` are this side's clock; `began` and `ended` are the kernel's.
@@ -38,6 +40,7 @@ _FIRST: Migration = (
     CREATE TABLE runs (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         run_id TEXT NOT NULL UNIQUE,
+        root TEXT NOT NULL,
         kernel_id TEXT NOT NULL,
         server TEXT NOT NULL,
         version INTEGER NOT NULL,
@@ -73,6 +76,7 @@ _FIRST: Migration = (
         answer TEXT
     )
     """,
+    "CREATE INDEX runs_root ON runs (root)",
     "CREATE INDEX runs_session ON runs (notebook, session_id)",
     "CREATE INDEX runs_kernel ON runs (kernel_id)",
     "CREATE INDEX runs_open ON runs (server) WHERE status IS NULL",

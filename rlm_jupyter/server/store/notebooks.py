@@ -29,8 +29,8 @@ _STEPS = 64
 """How often a row may have been merged, or a copy been copied, until that is not followed any more."""
 
 
-def notebook(connection: sqlite3.Connection, path: str, file_id: str | None) -> int:
-    """Return the row of a live notebook, a new one if need be.
+def notebook(connection: sqlite3.Connection, root: str, path: str, file_id: str | None) -> int:
+    """Return the row of a live notebook, a new one below the root if need be.
 
     A file that is known by its id, and is found under another path than before, was moved behind our back.
     """
@@ -38,32 +38,33 @@ def notebook(connection: sqlite3.Connection, path: str, file_id: str | None) -> 
     file_id = plain(file_id) if file_id is not None else None
     key = notebook_at(connection, path)
     if key is None and file_id is not None:
-        query = "SELECT id FROM notebooks WHERE file_id = ? AND deleted IS NULL"
+        query = "SELECT id FROM own_notebooks WHERE file_id = ? AND deleted IS NULL"
         row = connection.execute(query, (file_id,)).fetchone()
         if row is not None:
             key = int(row[0])
             connection.execute("UPDATE notebooks SET path = ? WHERE id = ?", (path, key))
     if key is None:
-        values = (path, file_id, time.time())
-        connection.execute("INSERT INTO notebooks (path, file_id, created) VALUES (?, ?, ?)", values)
+        values = (root, path, file_id, time.time())
+        connection.execute("INSERT INTO notebooks (root, path, file_id, created) VALUES (?, ?, ?, ?)", values)
         return int(connection.execute("SELECT last_insert_rowid()").fetchone()[0])
     if file_id is not None:
         # One file has one id; a file that is written anew, as by git, may get another.
-        connection.execute("UPDATE notebooks SET file_id = NULL WHERE file_id = ? AND id <> ?", (file_id, key))
+        others = "SELECT id FROM own_notebooks WHERE file_id = ? AND id <> ?"
+        connection.execute(f"UPDATE notebooks SET file_id = NULL WHERE id IN ({others})", (file_id, key))  # noqa: S608 - of constants
         connection.execute("UPDATE notebooks SET file_id = ? WHERE id = ?", (file_id, key))
     return key
 
 
 def notebook_at(connection: sqlite3.Connection, path: str) -> int | None:
     """Return the row of the live notebook with this path."""
-    query = "SELECT id FROM notebooks WHERE path = ? AND deleted IS NULL"
+    query = "SELECT id FROM own_notebooks WHERE path = ? AND deleted IS NULL"
     row = connection.execute(query, (_path(path),)).fetchone()
     return int(row[0]) if row is not None else None
 
 
 def path_of(connection: sqlite3.Connection, key: int) -> str | None:
     """Return a notebook's path, and of one that was merged into another that one's; None when it was deleted."""
-    query = "SELECT path FROM notebooks WHERE id = ? AND deleted IS NULL"
+    query = "SELECT path FROM own_notebooks WHERE id = ? AND deleted IS NULL"
     row = connection.execute(query, (resolved(connection, key),)).fetchone()
     return str(row[0]) if row is not None else None
 
@@ -71,7 +72,7 @@ def path_of(connection: sqlite3.Connection, key: int) -> str | None:
 def resolved(connection: sqlite3.Connection, key: int | None) -> int | None:
     """Return the row that a row has become, or None of one that there is not."""
     for _ in range(_STEPS):
-        row = connection.execute("SELECT merged_into FROM notebooks WHERE id = ?", (key,)).fetchone()
+        row = connection.execute("SELECT merged_into FROM own_notebooks WHERE id = ?", (key,)).fetchone()
         if row is None:
             return None
         if row[0] is None:
@@ -104,12 +105,12 @@ def moved(connection: sqlite3.Connection, old: str, new: str) -> list[int]:
     return list(dict.fromkeys(concerned))
 
 
-def copied(connection: sqlite3.Connection, path: str, copy: str) -> None:
+def copied(connection: sqlite3.Connection, root: str, path: str, copy: str) -> None:
     """Remember of what a notebook is a copy, and since when; nothing when the original was never heard of."""
     original = notebook_at(connection, path)
     if original is None or _path(path) == _path(copy):
         return
-    key = notebook(connection, copy, None)
+    key = notebook(connection, root, copy, None)
     query = "UPDATE notebooks SET copied_from = ?, copied = ? WHERE id = ? AND copied_from IS NULL"
     connection.execute(query, (original, time.time(), key))
 
@@ -152,7 +153,8 @@ def _merge(connection: sqlite3.Connection, key: int, there: int) -> None:
 
 def _below(connection: sqlite3.Connection, path: str) -> list[tuple[int, str]]:
     """Return the live rows at the path, and in the folder that it may be; ``0`` is the character after ``/``."""
-    query = "SELECT id, path FROM notebooks WHERE deleted IS NULL AND (path = ? OR (path > ? AND path < ?)) ORDER BY id"
+    where = "deleted IS NULL AND (path = ? OR (path > ? AND path < ?))"
+    query = f"SELECT id, path FROM own_notebooks WHERE {where} ORDER BY id"  # noqa: S608 - of constants
     return [(key, found) for key, found in connection.execute(query, (path, f"{path}/", f"{path}0"))]
 
 

@@ -49,7 +49,7 @@ _COLUMNS = """
     runs.iterations, runs.subcalls, runs.children, runs.input_tokens, runs.output_tokens,
     CASE WHEN runs.calls > 0 AND runs.unpriced_calls = 0 THEN runs.cost END
 """
-FROM = "FROM runs LEFT JOIN notebooks ON notebooks.id = runs.notebook AND notebooks.deleted IS NULL"
+FROM = "FROM own_runs AS runs LEFT JOIN notebooks ON notebooks.id = runs.notebook AND notebooks.deleted IS NULL"
 
 WHOLE_COLUMNS = _COLUMNS.format(question="runs.question", answer="runs.answer", error="runs.error")
 CUT_COLUMNS = _COLUMNS.format(
@@ -98,7 +98,7 @@ def key_of(connection: sqlite3.Connection, run_id: str) -> int | None:
     """Return the number that a run has in the tables."""
     if ID.fullmatch(run_id) is None:
         return None
-    row = connection.execute("SELECT id FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    row = connection.execute("SELECT id FROM own_runs WHERE run_id = ?", (run_id,)).fetchone()
     return int(row[0]) if row is not None else None
 
 
@@ -115,7 +115,7 @@ def spans(connection: sqlite3.Connection, run_id: str, since: int, limit: int, m
     With ``most`` the list ends after the event that brings it beyond so many characters, but not after its first one:
     so whoever cuts it there sees that there is more.
     """
-    found = connection.execute("SELECT id, version FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    found = connection.execute("SELECT id, version FROM own_runs WHERE run_id = ?", (run_id,)).fetchone()
     if found is None:
         return []
     values = {"run": found[0], "since": bounded(since, _NUMBER_LIMIT), "limit": bounded(limit, 10 * MOST)}
@@ -142,11 +142,13 @@ def text(connection: sqlite3.Connection, run_id: str, digest: str) -> TextRow | 
 
 def usage(connection: sqlite3.Connection, run_id: str) -> list[UsageRow]:
     """Return what the run's calls took, model by model."""
+    if key_of(connection, run_id) is None:
+        return []
     query = """
         SELECT model, calls, input_tokens, output_tokens, cost, unpriced_calls FROM usage WHERE run_id = ?
         ORDER BY model
     """
-    return [UsageRow(*row) for row in connection.execute(query, (plain(run_id),))]
+    return [UsageRow(*row) for row in connection.execute(query, (run_id,))]
 
 
 def trace(connection: sqlite3.Connection, run_id: str) -> Trace | None:
@@ -166,7 +168,7 @@ def trace(connection: sqlite3.Connection, run_id: str) -> Trace | None:
 
 
 def _events(connection: sqlite3.Connection, run_id: str) -> Iterator[str]:
-    found = connection.execute("SELECT id, version FROM runs WHERE run_id = ?", (plain(run_id),)).fetchone()
+    found = connection.execute("SELECT id, version FROM own_runs WHERE run_id = ?", (plain(run_id),)).fetchone()
     if found is None:
         return
     texts = "SELECT seq, 'blob', digest, size, cut, text FROM texts WHERE run = :run"
@@ -204,12 +206,14 @@ def plain(text: str) -> str:
 def counts(connection: sqlite3.Connection) -> dict[str, Any]:
     """Return how much there is of what, and when the oldest and the newest run began."""
     query = """
-        SELECT (SELECT count(*) FROM notebooks WHERE deleted IS NULL) AS notebooks,
+        SELECT (SELECT count(*) FROM own_notebooks WHERE deleted IS NULL) AS notebooks,
             (SELECT count(*) FROM
-                (SELECT 1 FROM runs WHERE session_id IS NOT NULL GROUP BY notebook, session_id)) AS sessions,
-            (SELECT count(*) FROM runs) AS runs, (SELECT count(*) FROM runs WHERE status IS NULL) AS running,
-            (SELECT count(*) FROM spans) AS spans, (SELECT count(*) FROM texts) AS texts,
-            (SELECT min(began) FROM runs) AS oldest, (SELECT max(began) FROM runs) AS newest
+                (SELECT 1 FROM own_runs WHERE session_id IS NOT NULL GROUP BY notebook, session_id)) AS sessions,
+            (SELECT count(*) FROM own_runs) AS runs,
+            (SELECT count(*) FROM own_runs WHERE status IS NULL) AS running,
+            (SELECT count(*) FROM spans WHERE run IN (SELECT id FROM own_runs)) AS spans,
+            (SELECT count(*) FROM texts WHERE run IN (SELECT id FROM own_runs)) AS texts,
+            (SELECT min(began) FROM own_runs) AS oldest, (SELECT max(began) FROM own_runs) AS newest
     """
     cursor = connection.execute(query)
     return dict(zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from heapq import heapify, heappop, heappush
+from itertools import islice
+from typing import TYPE_CHECKING, TypeAlias
 
 from .rows import Pruned
 from .words import forget_words, take_words
@@ -22,7 +25,11 @@ _DAY = 86_400.0
 _TOMBSTONE_DAYS = 30
 """For how long a run that was deleted is remembered, so that a kernel that sends it again does not bring it back."""
 
-_OLDEST = "SELECT id, bytes FROM runs WHERE status IS NOT NULL ORDER BY id"
+_KEPT = 5
+"""How many of the last runs of a notebook stay, however little room there is, until they are too old."""
+
+_Run: TypeAlias = tuple[int, int]
+"""A run, and about how many bytes it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +42,10 @@ class Bounds:
 
 
 def prune(database: Database, bounds: Bounds, *, dry_run: bool = False) -> Pruned:
-    """Delete the oldest runs that have ended until the rest is within the bounds, and return what went.
+    """Delete runs that have ended until the rest is within the bounds, and return what went.
 
-    A run that is under way is never deleted. With ``dry_run`` nothing is, and the bytes are an estimate.
+    A run that is under way is never deleted, nor are the last ones of a notebook, unless they are too old. With
+    ``dry_run`` nothing is, and the bytes are an estimate.
     """
     victims = database.read(lambda connection: _victims(connection, bounds))
     if dry_run:
@@ -99,26 +107,58 @@ def _drop_each(database: Database, runs: list[int]) -> int:
 
 
 def _victims(connection: sqlite3.Connection, bounds: Bounds) -> dict[int, int]:
-    """Return the runs to delete, the oldest ones first, and about how many bytes each takes."""
+    """Return the runs to delete, and about how many bytes each takes.
+
+    What is under way cannot be deleted, and is not counted: else one huge run would cost all others their place.
+    """
     victims: dict[int, int] = {}
     if bounds.max_days is not None:
         query = "SELECT id, bytes FROM runs WHERE status IS NOT NULL AND seen < ? ORDER BY id"
         victims.update(connection.execute(query, (time.time() - bounds.max_days * _DAY,)).fetchall())
-    surplus = _count(connection) - len(victims) - bounds.max_runs if bounds.max_runs is not None else 0
-    used = _used_bytes(connection) - sum(victims.values())
-    if surplus <= 0 and (bounds.max_bytes is None or used <= bounds.max_bytes):
-        return victims
-    for run, size in connection.execute(_OLDEST):
-        if surplus <= 0 and (bounds.max_bytes is None or used <= bounds.max_bytes):
-            break
-        if run not in victims:
-            victims[run] = size
-            surplus, used = surplus - 1, used - size
+    if bounds.max_runs is not None:
+        ended = int(connection.execute("SELECT count(*) FROM runs WHERE status IS NOT NULL").fetchone()[0])
+        surplus = ended - len(victims) - bounds.max_runs
+        if surplus > 0:
+            victims.update(islice(_fairly(_holdings(connection, victims), lambda _: 1), surplus))
+    if bounds.max_bytes is not None:
+        query = "SELECT coalesce(sum(bytes), 0), coalesce(sum(bytes) FILTER (WHERE status IS NOT NULL), 0) FROM runs"
+        whole, ended = connection.execute(query).fetchone()
+        used = _used_bytes(connection) * ended // max(1, whole) - sum(victims.values())
+        if used > bounds.max_bytes:
+            for run, size in _fairly(_holdings(connection, victims), lambda size: size):
+                victims[run] = size
+                used -= size
+                if used <= bounds.max_bytes:
+                    break
     return victims
 
 
-def _count(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("SELECT count(*) FROM runs").fetchone()[0])
+def _holdings(connection: sqlite3.Connection, victims: Container[int]) -> list[list[_Run]]:
+    """Return what each notebook has that has ended and is none of the victims, the oldest run first.
+
+    What is in no notebook, or in deleted ones, is as one notebook, for each root.
+    """
+    query = """
+        SELECT runs.id, runs.bytes, runs.root, notebooks.id FROM runs
+        LEFT JOIN notebooks ON notebooks.id = runs.notebook AND notebooks.deleted IS NULL
+        WHERE runs.status IS NOT NULL ORDER BY runs.id
+    """
+    held: dict[tuple[str, int | None], list[_Run]] = {}
+    for run, size, root, notebook in connection.execute(query):
+        if run not in victims:
+            held.setdefault((root, notebook), []).append((run, size))
+    return list(held.values())
+
+
+def _fairly(holdings: list[list[_Run]], weight: Callable[[int], int]) -> Iterator[_Run]:
+    """Yield the oldest run of whoever holds most, again and again, until everybody has but the last few."""
+    heap = [(-sum(weight(size) for _, size in runs), runs[0][0], 0, runs) for runs in holdings]
+    heapify(heap)
+    while heap:
+        held, _, first, runs = heappop(heap)
+        if len(runs) - first > _KEPT:
+            yield runs[first]
+            heappush(heap, (held + weight(runs[first][1]), runs[first + 1][0], first + 1, runs))
 
 
 def _used_bytes(connection: sqlite3.Connection) -> int:

@@ -65,7 +65,7 @@ def _by_index(
 def _ids(connection: sqlite3.Connection, match: str, notebook: int | None, limit: int, offset: int) -> list[int]:
     where, values = ("AND runs.notebook = ?", [notebook]) if notebook is not None else ("", [])
     query = f"""
-        SELECT runs.id FROM words JOIN runs ON runs.id = words.rowid WHERE words MATCH ? {where}
+        SELECT runs.id FROM words JOIN own_runs AS runs ON runs.id = words.rowid WHERE words MATCH ? {where}
         ORDER BY words.rank, runs.id DESC LIMIT ? OFFSET ?
     """  # noqa: S608 - of constants
     return [row[0] for row in connection.execute(query, (match, *values, limit, offset))]

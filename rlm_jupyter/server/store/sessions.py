@@ -37,7 +37,7 @@ def sessions_of_all(connection: sqlite3.Connection, limit: int, offset: int) -> 
     query = f"""
         SELECT notebook, path, session_id, {_QUESTION}, turns, runs, began, updated FROM (
             SELECT runs.notebook, notebooks.path, runs.session_id, {_SUMS}
-            FROM runs LEFT JOIN notebooks ON notebooks.id = runs.notebook AND notebooks.deleted IS NULL
+            FROM own_runs AS runs LEFT JOIN notebooks ON notebooks.id = runs.notebook AND notebooks.deleted IS NULL
             WHERE runs.session_id IS NOT NULL GROUP BY runs.notebook, runs.session_id
         ) ORDER BY updated DESC, first DESC LIMIT ? OFFSET ?
     """  # noqa: S608 - of constants
@@ -54,7 +54,7 @@ def sessions_of(connection: sqlite3.Connection, notebook: int | None, prefix: st
     query = f"""
         SELECT own, session_id, {_QUESTION}, turns, runs, began, updated FROM (
             SELECT max(runs.notebook IS ?) AS own, runs.session_id, {_SUMS}
-            FROM runs WHERE runs.session_id IS NOT NULL AND {where} GROUP BY runs.session_id
+            FROM own_runs AS runs WHERE runs.session_id IS NOT NULL AND {where} GROUP BY runs.session_id
         ) ORDER BY updated DESC, first DESC
     """  # noqa: S608 - of constants
     rows = connection.execute(query, (key, *values)).fetchall()
@@ -97,8 +97,8 @@ def session_runs(connection: sqlite3.Connection, notebook: int | None, session_i
         return []
     where, values = in_scopes(scopes(connection, key) if key is not None else None)
     query = f"""
-        SELECT id, run_id, turn, status, question, answer FROM runs WHERE session_id = ? AND started = 1 AND {where}
-        ORDER BY id
+        SELECT id, run_id, turn, status, question, answer FROM own_runs AS runs
+        WHERE session_id = ? AND started = 1 AND {where} ORDER BY id
     """  # noqa: S608 - of constants
     return connection.execute(query, (plain(session_id), *values)).fetchall()
 

@@ -33,22 +33,29 @@ class Store:
     """Notebooks, their sessions and runs, in the SQLite file at ``path``. Safe to use from any thread.
 
     The file is opened at first use. Every write is one transaction; a read sees one moment and waits for no write.
-    Beyond ``max_runs``, ``max_days`` or ``max_bytes`` the oldest runs go when ``prune`` is called; None sets no bound.
-    All methods raise ``StoreError`` when the file cannot be used.
+    Beyond ``max_runs``, ``max_days`` or ``max_bytes`` old runs go when ``prune`` is called; None sets no bound.
+    ``root`` is what the paths of notebooks are relative to. Stores of several roots may share the file: each sees its
+    own notebooks and runs, only the bounds are for all of them. None, for whoever counts and prunes, sees everything.
+    All methods raise ``StoreError`` when the file cannot be used; a damaged one is put aside, and a new one begun,
+    unless ``begins_anew`` is false.
     """
 
     def __init__(
         self,
         path: Path,
+        root: str | None = None,
         *,
         max_runs: int | None = None,
         max_days: float | None = None,
         max_bytes: int | None = None,
         full_text: bool = True,
+        begins_anew: bool = True,
     ) -> None:
         self.path = Path(path)
         self.bounds = Bounds(max_runs, max_days, max_bytes)
-        self._database = Database(self.path, full_text=full_text)
+        root = reading.plain(root).replace("\0", "") if root is not None else None
+        self._root = root or ""
+        self._database = Database(self.path, root=root, full_text=full_text, begins_anew=begins_anew)
         self._lease = Lease(self.path)
 
     # Writes.
@@ -65,7 +72,8 @@ class Store:
         def work(connection: sqlite3.Connection) -> tuple[list[Change], int]:
             self._lease.take()
             notebook = notebooks.resolved(connection, notebook_id)
-            source = Source(reading.plain(kernel_id), notebook, self._lease.token, self._database.full_text)
+            server, full_text = self._lease.token, self._database.full_text
+            source = Source(reading.plain(kernel_id), notebook, self._root, server, full_text)
             return take_events(connection, source, events)
 
         return self._database.write(work)
@@ -74,12 +82,13 @@ class Store:
         """End a kernel's open runs as interrupted, and return what that changed.
 
         None means the kernels of this server and of servers that are gone, except those that are still ``alive``; those
-        of another server that shares the file are left alone. An event that comes late is stored all the same, and a
-        run's own end takes the place of the one that is made here.
+        of another server that shares the file are left alone, and those of another root to the next server that has
+        it. An event that comes late is stored all the same, and a run's own end takes the place of the one that is made
+        here.
         """
 
         def work(connection: sqlite3.Connection) -> list[Change]:
-            query = "SELECT id, kernel_id, server FROM runs WHERE status IS NULL ORDER BY id"
+            query = "SELECT id, kernel_id, server FROM own_runs WHERE status IS NULL ORDER BY id"
             found = connection.execute(query).fetchall()
             if kernel_id is not None:
                 return abandon_runs(connection, [run for run, kernel, _ in found if kernel == reading.plain(kernel_id)])
@@ -100,7 +109,7 @@ class Store:
         known = self.notebook_at(path)
         if known is not None and file_id is None:
             return known
-        return self._database.write(lambda connection: notebooks.notebook(connection, path, file_id))
+        return self._database.write(lambda connection: notebooks.notebook(connection, self._root, path, file_id))
 
     def attach(self, kernel_id: str, notebook_id: int) -> None:
         """Give the kernel's runs that have no notebook yet this one."""
@@ -116,7 +125,7 @@ class Store:
 
     def copied(self, path: str, copy: str) -> None:
         """Remember that a notebook is a copy, so that it offers the original's sessions from before it was made."""
-        self._database.write(lambda connection: notebooks.copied(connection, path, copy))
+        self._database.write(lambda connection: notebooks.copied(connection, self._root, path, copy))
 
     def deleted(self, path: str) -> list[int]:
         """Mark a notebook, or all below a folder, as deleted, and return their numbers.
@@ -138,7 +147,7 @@ class Store:
         """Delete the runs of a notebook's session, and return how many; those of what it is a copy of stay."""
 
         def work(connection: sqlite3.Connection) -> int:
-            query = "SELECT id FROM runs WHERE notebook IS ? AND session_id = ?"
+            query = "SELECT id FROM own_runs WHERE notebook IS ? AND session_id = ?"
             values = (notebooks.resolved(connection, notebook_id), reading.plain(session_id))
             unknown = notebook_id is not None and values[0] is None
             return self._drop(connection, [row[0] for row in connection.execute(query, values)] if not unknown else [])
@@ -146,9 +155,11 @@ class Store:
         return self._deleted(work)
 
     def prune(self, *, dry_run: bool = False) -> Pruned:
-        """Delete the oldest runs that have ended until the rest is within the bounds, and return what went.
+        """Delete runs that have ended until the rest is within the bounds, and return what went.
 
-        Deleted notebooks that nothing belongs to go, too. With ``dry_run`` nothing does, and the bytes are estimated.
+        The oldest runs of the notebook that holds most go first, and of no notebook the last five, unless they are too
+        old. Deleted notebooks that nothing belongs to go, too. With ``dry_run`` nothing does, and the bytes are
+        estimated.
         """
         return prune(self._database, self.bounds, dry_run=dry_run)
 

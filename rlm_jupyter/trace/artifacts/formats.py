@@ -15,6 +15,8 @@ from rlm_jupyter.trace.trace import Trace
 
 __all__ = ["FORMATS", "Format"]
 
+_BODY = "max-width:60em;margin:1.5em auto;padding:0 1em;font-family:system-ui,sans-serif;line-height:1.4"
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -41,9 +43,11 @@ def _markdown(trace: Trace) -> str:
 def _html(trace: Trace) -> str:
     from .html_summary import html_summary
 
-    title = escape(" ".join(trace.run.question.split())[:120])
+    question = " ".join(trace.run.question.split())
+    title = escape(question if len(question) <= 120 else f"{question[:120]}…")
     head = f'<meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>{title}</title>'
-    return f"<!DOCTYPE html>\n<html><head>{head}</head><body>{html_summary(trace)}</body></html>\n"
+    body = f'<h1 style="font-size:1.3em">{title}</h1>{html_summary(trace)}'
+    return f'<!DOCTYPE html>\n<html><head>{head}</head><body style="{_BODY}">{body}</body></html>\n'
 
 
 def _jsonl(trace: Trace) -> str:

@@ -32,7 +32,7 @@ from .facts import (
 )
 from .inert import without_controls
 from .outputs import notebook_outputs, output_text
-from .review import proposed_code, review_of, review_text
+from .review import notes_of, proposed_code, review_of, review_text
 
 __all__ = ["html_summary"]
 
@@ -43,7 +43,7 @@ _TEXT_LIMIT = 2_000
 _CHILD_LIMIT = 1_000  # characters of each text in a child run
 _CHILDREN_IN_FULL = 40  # of the whole tree: a display is kept in the user's notebook
 
-_FAINT = "color:var(--jp-ui-font-color2,inherit);opacity:.8"
+_FAINT = "opacity:.7"
 _ERROR = "color:var(--jp-error-color1,#d32f2f)"
 _PRE = (
     "margin:4px 0;padding:6px 8px;overflow:auto;max-height:24em;white-space:pre-wrap;word-break:normal;"
@@ -51,6 +51,7 @@ _PRE = (
     "border:1px solid var(--jp-border-color2,rgba(128,128,128,.35));"
     "font-family:var(--jp-code-font-family,monospace);font-size:.92em"
 )
+_CODE = "background:none"  # front ends give code a ground of its own, which would be a stripe on that of the <pre>
 
 
 def html_summary(trace: Trace) -> str:
@@ -92,6 +93,8 @@ def _iteration(trace: Trace, iteration: Span, full: frozenset[str], depth: int) 
     yield f"<details><summary>{_text(' · '.join(_iteration_facts(iteration, blocks)))}</summary>"
     codes = [proposed_code(block) for block in blocks]
     limit = _CHILD_LIMIT if depth else _TEXT_LIMIT
+    if notes := "\n".join(notes_of(iteration)):
+        yield f'<p style="white-space:pre-wrap;{_FAINT}">{_text(head_and_tail(notes, limit))}</p>'
     for call in iteration.children:
         if is_compaction(call):
             yield from _compaction(call)
@@ -102,7 +105,7 @@ def _iteration(trace: Trace, iteration: Span, full: frozenset[str], depth: int) 
     for block in blocks:
         code = head_and_tail(code_of(block), _CHILD_LIMIT if depth else _CODE_LIMIT)
         yield from _review(block, _CHILD_LIMIT if depth else _CODE_LIMIT)
-        yield f'<pre style="{_PRE}"><code>{_text(code)}</code></pre>'
+        yield f'<pre style="{_PRE}"><code style="{_CODE}">{_text(code)}</code></pre>'
         for output in notebook_outputs(block):
             name, text = output_text(output)
             yield f'<pre style="{_PRE}" title="{name}">{_text(head_and_tail(text, limit))}</pre>'
@@ -120,7 +123,7 @@ def _review(block: Span, limit: int) -> Iterator[str]:
     if review == "edited":
         proposed = _text(head_and_tail(proposed_code(block), limit))
         yield f'<details><summary style="{_FAINT}">the code that the model proposed</summary>'
-        yield f'<pre style="{_PRE}"><code>{proposed}</code></pre></details>'
+        yield f'<pre style="{_PRE}"><code style="{_CODE}">{proposed}</code></pre></details>'
 
 
 def _iteration_facts(iteration: Span, blocks: Sequence[Span]) -> list[str]:
@@ -176,4 +179,6 @@ def _rendered(markdown: str) -> str:
 
     parser = MarkdownIt("js-default", {"html": False, "linkify": False}).disable("image")
     # Front ends give an output's <pre> no room and break its words; there is no style sheet to say otherwise.
-    return str(parser.render(without_controls(markdown))).replace("<pre>", f'<pre style="{_PRE}">')
+    return str(parser.render(without_controls(markdown))).replace(
+        "<pre><code", f'<pre style="{_PRE}"><code style="{_CODE}"'
+    )

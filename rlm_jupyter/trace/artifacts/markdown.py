@@ -32,7 +32,7 @@ from .facts import (
 )
 from .inert import code_span, fenced, folded, inert_markdown, plain_text
 from .outputs import notebook_outputs, output_text
-from .review import proposed_code, review_of, review_text
+from .review import notes_markdown, proposed_code, review_of, review_text
 from .room import ENDLESS, Room
 
 if TYPE_CHECKING:
@@ -169,6 +169,7 @@ def _steps(trace: Trace, spans: Sequence[Span], place: _Place) -> Iterator[str]:
 
 def _iteration(trace: Trace, iteration: Span, place: _Place) -> Iterator[str]:
     yield _heading(place.level, iteration_title(iteration))
+    yield from map(place.holds, notes_markdown(iteration))
     block = 0
     for span in iteration.children:
         if is_compaction(span):

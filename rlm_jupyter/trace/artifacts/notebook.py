@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import platform
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ from .facts import (
 from .inert import fenced, folded, inert_markdown, plain_text
 from .markdown import children_markdown, compaction_markdown, rejection_markdown, subcalls_markdown
 from .outputs import notebook_outputs, output_size
-from .review import proposed_code, review_markdown, review_of
+from .review import notes_markdown, proposed_code, review_markdown, review_of
 from .room import Room
 
 __all__ = ["Cell", "has_run", "notebook_of", "run_cells", "session_of", "to_notebook"]
@@ -102,7 +103,16 @@ def notebook_of(cells: list[Cell], digest: str, session_id: str, run_ids: Sequen
     }
     metadata = {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
-        "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
+        # All that ipykernel says of itself: JupyterLab adds what is missing, and then takes the notebook for unsaved.
+        "language_info": {
+            "codemirror_mode": {"name": "ipython", "version": 3},
+            "file_extension": ".py",
+            "mimetype": "text/x-python",
+            "name": "python",
+            "nbconvert_exporter": "python",
+            "pygments_lexer": "ipython3",
+            "version": platform.python_version(),
+        },
         "jupytext": {"formats": "ipynb"},  # or it would pair every notebook with a text file, where it is told so
         "rlm_jupyter": ours,
     }
@@ -219,7 +229,7 @@ def _asked(page: _Page, span: Span, tags: list[str]) -> Iterator[Cell]:
 
 
 def _prose(trace: Trace, iteration: Span, blocks: Sequence[Span]) -> str:
-    parts = [f"## {iteration_title(iteration)}"]
+    parts = [f"## {iteration_title(iteration)}", *notes_markdown(iteration)]
     codes = [proposed_code(block) for block in blocks]
     for call in iteration.children:
         if is_compaction(call):

@@ -1,20 +1,31 @@
-"""What the user said to a code block before it was run: approved, changed or rejected."""
+"""What the user said while a run was under way: to its model, and to a code block before it was run."""
 
 from __future__ import annotations
 
-from rlm_jupyter.trace.schema import CodeEnd, CodeStart, Review
+from rlm_jupyter.trace.schema import CodeEnd, CodeStart, IterationStart, Review
 from rlm_jupyter.trace.trace import Span
 
 from .facts import code_of
 from .inert import fenced, folded, plain_text
 
-__all__ = ["proposed_code", "review_markdown", "review_of", "review_text"]
+__all__ = ["notes_markdown", "notes_of", "proposed_code", "review_markdown", "review_of", "review_text"]
 
 _TEXTS: dict[Review, str] = {
     "approved": "approved by the user",
     "edited": "changed by the user before it was run",
     "rejected": "rejected by the user, and not run",
 }
+
+
+def notes_of(iteration: Span) -> list[str]:
+    """Return what the user said to the model before an iteration, each in a sentence that says so."""
+    payload = iteration.start.payload
+    return [f"The user said: {note}" for note in payload.notes] if isinstance(payload, IterationStart) else []
+
+
+def notes_markdown(iteration: Span) -> list[str]:
+    """Return what the user said to the model before an iteration, a paragraph each."""
+    return [f"*{plain_text(note)}*" for note in notes_of(iteration)]
 
 
 def review_of(span: Span) -> Review | None:

@@ -28,11 +28,12 @@ class Allows(Authorizer):
     def __init__(self, *actions: str, **settings: Any) -> None:
         super().__init__(**settings)
         self.actions = actions
+        self.kernels: tuple[str, ...] = ()
         self.asked: list[tuple[str, str]] = []
 
     def is_authorized(self, handler: JupyterHandler, user: User, action: str, resource: str) -> bool:
         self.asked.append((action, resource))
-        return resource == "rlm_jupyter" and action in self.actions
+        return action in {"rlm_jupyter": self.actions, "kernels": self.kernels}.get(resource, ())
 
 
 class Place:
@@ -103,6 +104,21 @@ async def test_who_may_only_read_reads_everything_and_changes_nothing(place: Pla
         answer = await place.ask(path, verb)
         assert answer.status == (200 if verb == "GET" else 403), (verb, path, answer.status, answer.body)
     assert (await place.rest.get(f"runs/{place.run_id}"))["status"] == "ok"
+
+
+async def test_who_may_not_execute_in_kernels_neither_interrupts_nor_decides(place: Place) -> None:
+    decision = {"review_id": "r1", "decision": "approved"}
+    executing: list[dict[str, Any]] = [{"action": "interrupt"}, {"action": "decide", "decision": decision}]
+    allows = authorizer(place, "read", "write")
+    for asked in executing:
+        allows.asked.clear()
+        answer = await place.rest.ask("POST", f"runs/{place.run_id}/control", asked)
+        assert (answer.status, allows.asked) == (403, [("write", "rlm_jupyter"), ("execute", "kernels")])
+        assert "execute in kernels" in answer.json["message"]
+    assert (await place.rest.ask("POST", f"runs/{place.run_id}/control", {"action": "stop"})).status == 409
+    allows.kernels = ("execute",)
+    for asked in executing:
+        assert (await place.rest.ask("POST", f"runs/{place.run_id}/control", asked)).status == 409
 
 
 async def test_with_a_cookie_every_change_needs_the_xsrf_token(place: Place) -> None:

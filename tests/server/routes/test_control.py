@@ -151,11 +151,6 @@ async def test_what_is_asked_reaches_a_kernel_that_loaded_the_extension(rest: Re
     kernel: Served = await start()
     assert (await kernel.run("%load_ext rlm_jupyter"))["status"] == "ok"
     await until(lambda: rest.services.link.reach(kernel.kernel_id), "the kernel's greeting")
-    reviewer = f"kernels/{kernel.kernel_id}/reviewer"
-    for verb, present in (("PUT", True), ("DELETE", False)):
-        answer = await rest.ask(verb, reviewer)
-        assert (answer.status, answer.json["present"]) == (200, present)
-        assert answer.json["reach"] in ("subshell", "control", "shell")
     run_id = rest.keep(begun(recorded("Which colour has the lamp?")), kernel=kernel.kernel_id)
     decision = {"review_id": "r1", "decision": "edited", "code": "print(1)"}
     for body in (
@@ -170,6 +165,77 @@ async def test_what_is_asked_reaches_a_kernel_that_loaded_the_extension(rest: Re
         assert (answer.json["run_id"], answer.json["action"]) == (run_id, body["action"])
         assert (answer.json["when"] == "now") == (rest.services.link.reach(kernel.kernel_id) != "shell")
         assert (answer.json["note"] is None) == (answer.json["when"] == "now")
+
+
+PRESENT = "assert get_ipython().magics_manager.registry['RLMMagics'].link.reviewer_present is %s"
+
+
+async def test_a_kernel_hears_of_the_first_reviewer_and_of_the_end_of_the_last(
+    rest: Rest, start: Callable[[], Any]
+) -> None:
+    kernel: Served = await start()
+    link, reviewers = rest.services.link, rest.services.reviewers
+    path = f"kernels/{kernel.kernel_id}/reviewer"
+    await kernel.run("%load_ext rlm_jupyter")
+    await until(lambda: link.reach(kernel.kernel_id), "the kernel's greeting")
+
+    async def tell(verb: str, body: Any = None) -> Any:
+        answer = await rest.ask(verb, path, body)
+        assert answer.status == 200, answer.body
+        assert answer.json["reach"] == link.reach(kernel.kernel_id)
+        assert reviewers.present(kernel.kernel_id) is answer.json["present"]
+        return answer.json
+
+    first, second = {"reviewer_id": "one-1"}, {"reviewer_id": "two_2"}
+    for body in (first, second, second, None):
+        told = await tell("PUT", body)
+        assert (told["present"], told["expires_in"]) == (True, 60)
+        assert told["reviewer_id"] == (body or {"reviewer_id": "token"})["reviewer_id"]
+    for body, present in ((first, True), (first, True), ({"reviewer_id": "nobody"}, True), (None, True)):
+        told = await tell("DELETE", body)
+        assert (told["present"], told["expires_in"]) == (present, None)
+    await holds(kernel, present=True)
+    assert (await tell("DELETE", second))["present"] is False
+    await holds(kernel, present=False)
+
+    await tell("PUT", first)
+    for again in ("%reload_ext rlm_jupyter", "%unload_ext rlm_jupyter\n%load_ext rlm_jupyter"):
+        assert (await kernel.run(again))["status"] == "ok"
+        await holds(kernel, present=True)
+    reviewers.lifetime = 0.05
+    await tell("PUT", first)
+    await until(lambda: not reviewers.present(kernel.kernel_id), "the reviewer's end")
+    await holds(kernel, present=False)
+
+
+async def test_a_kernel_that_is_restarted_hears_of_its_reviewer(rest: Rest, start: Callable[[], Any]) -> None:
+    kernel: Served = await start()
+    path = f"kernels/{kernel.kernel_id}/reviewer"
+    await kernel.run("%load_ext rlm_jupyter")
+    await until(lambda: rest.services.link.reach(kernel.kernel_id), "the kernel's greeting")
+    assert (await rest.ask("PUT", path)).status == 200
+    manager: Any = rest.app.kernel_manager
+    await manager.restart_kernel(kernel.kernel_id)
+    await kernel.client.wait_for_ready(timeout=60)
+    await until(lambda: rest.services.link.reach(kernel.kernel_id) is None, "the end of the kernel's process")
+    assert (await rest.ask("PUT", path)).status == 409
+    await kernel.run("%load_ext rlm_jupyter")
+    await holds(kernel, present=True)
+
+
+async def holds(kernel: Served, *, present: bool) -> None:
+    """Wait until the kernel knows whether a reviewer is there."""
+    deadline = time.monotonic() + 30
+    while (await kernel.run(PRESENT % present))["status"] != "ok":
+        assert time.monotonic() < deadline, f"the kernel does not know that it is {present}"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"reviewer": "x"}, {"reviewer_id": ""}, {"reviewer_id": 1}, {"reviewer_id": "a b"}, []]
+)
+async def test_what_is_no_reviewer_is_refused(rest: Rest, wrong: Any) -> None:
+    for verb in ("PUT", "DELETE"):
+        assert (await rest.ask(verb, f"kernels/{UNKNOWN}/reviewer", wrong)).status == 400
 
 
 async def test_how_a_run_is_steered_is_told_with_it(rest: Rest) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from recorded_runs import record
 
+from rlm_jupyter.server.refusal import Reason
 from rlm_jupyter.server.store import Store
+from rlm_jupyter.server.store.events import SEQ_LIMIT
+from rlm_jupyter.server.validation import read_events
 from rlm_jupyter.trace.schema import (
     Blob,
     CodeEnd,
@@ -294,3 +298,12 @@ def test_a_trace_grows_with_its_run(store: Store) -> None:
         kept = store.trace(trace.run_id)
         assert kept is not None
         assert kept.events == Trace(trace.events[:number]).events
+
+
+def test_what_is_let_in_has_a_number_that_can_be_stored(store: Store) -> None:
+    event = record().events[0].model_dump(mode="json")
+    told = [{**event, "seq": SEQ_LIMIT + 1}, {**event, "seq": SEQ_LIMIT}]
+    refused: Counter[Reason] = Counter()
+    (highest,) = read_events(told, refused)
+    assert (highest.seq, refused.total()) == (SEQ_LIMIT, 1)
+    assert store.take("k", None, [highest])[1] == 0

@@ -107,6 +107,23 @@ def test_what_is_stored_is_there_the_next_time(path: Path) -> None:
         assert store.stats()["runs"] == 1
 
 
+def test_a_reader_that_is_new_waits_for_no_write(path: Path) -> None:
+    """Not even the first one of many threads, each of which needs a connection of its own."""
+    with closing(Store(path)) as store:
+        key = store.notebook("a.ipynb")
+        told: list[str | None] = []
+        readers = [threading.Thread(target=lambda: told.append(store.path_of(key)), daemon=True) for _ in range(8)]
+
+        def work(_: sqlite3.Connection) -> list[str | None]:
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join(20)
+            return list(told)
+
+        assert store._database.write(work) == ["a.ipynb"] * 8
+
+
 def test_where_there_can_be_no_log_another_journal_serves(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path.parent.mkdir()
     path.with_name(f"{path.name}-shm").mkdir()  # nothing can be shared here

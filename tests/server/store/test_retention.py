@@ -1,4 +1,4 @@
-"""The store stays within its bounds: the oldest runs go, never one that is under way, and the bytes go with them."""
+"""The store stays within its bounds: old runs go, never one that is under way, and the bytes go with them."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def test_without_bounds_everything_stays(store: Store) -> None:
 
 
 def test_the_oldest_runs_go(path: Path) -> None:
-    with closing(Store(path, max_runs=3)) as store:
+    with closing(Store(path, max_runs=6)) as store:
         assert store.prune() == Pruned(0, 0)
-        runs = fill(store, 7)
+        runs = fill(store, 10)
         before = disk_bytes(path)
         estimate = store.prune(dry_run=True)
         assert kept(store) == runs
@@ -70,7 +70,7 @@ def test_the_oldest_runs_go(path: Path) -> None:
         assert 0.5 < estimate.bytes / pruned.bytes < 2
         assert kept(store) == runs[4:]
         assert disk_bytes(path) < before - pruned.bytes / 2
-        assert [row.session_id for row in store.sessions()] == ["s6", "s5", "s4"]
+        assert [row.session_id for row in store.sessions()] == ["s9", "s8", "s7", "s6", "s5", "s4"]
         assert store.search("question 1") == []
         assert store.prune().runs == 0
         trace = store.trace(runs[-1])
@@ -98,7 +98,40 @@ def test_runs_go_until_the_bytes_fit(path: Path) -> None:
         assert kept(store) == runs[pruned.runs :]
     with closing(Store(path, max_bytes=1)) as store:
         store.prune()
-        assert kept(store) == []
+        assert kept(store) == runs[-5:]
+
+
+def test_whoever_holds_most_gives_first(path: Path) -> None:
+    with closing(Store(path, max_runs=16)) as store:
+        few = fill(store, 7, store.notebook("few.ipynb"), subcalls=1)
+        many = fill(store, 12, store.notebook("many.ipynb"), subcalls=1)
+        assert store.prune().runs == 3
+        assert kept(store) == [*few, *many[3:]]
+    with closing(Store(path, max_runs=1)) as store:
+        store.prune()
+        assert kept(store) == [*few[-5:], *many[-5:]]
+
+
+def test_what_a_large_notebook_takes_costs_no_other_one_its_runs(path: Path) -> None:
+    with closing(Store(path)) as store:
+        small = fill(store, 10, store.notebook("small.ipynb"), subcalls=1)
+        large = fill(store, 10, store.notebook("large.ipynb"), subcalls=100)
+    with closing(Store(path, max_bytes=disk_bytes(path) * 3 // 4)) as store:
+        pruned = store.prune()
+        assert 0 < pruned.runs <= 5
+        assert kept(store) == [*small, *large[pruned.runs :]]
+
+
+def test_a_huge_run_under_way_costs_no_other_one_its_place(path: Path) -> None:
+    with closing(Store(path)) as store:
+        runs = fill(store, 10)
+    before = disk_bytes(path)
+    with closing(Store(path, max_bytes=2 * before)) as store:
+        huge = record(status=None, text="long text " * 40, subcalls=3_000)
+        store.take("k", None, huge.events)
+        assert disk_bytes(path) > 3 * before
+        assert store.prune().runs == 0
+        assert kept(store) == [*runs, huge.run_id]
 
 
 def test_a_run_under_way_never_goes(path: Path) -> None:
@@ -116,11 +149,11 @@ def test_a_run_under_way_never_goes(path: Path) -> None:
 
 
 def test_what_belongs_to_nothing_goes_too(path: Path) -> None:
-    with closing(Store(path, max_runs=1)) as store:
+    with closing(Store(path, max_days=30)) as store:
         for name in ("empty", "asked", "copied", "merged", "live"):
             store.notebook(f"{name}.ipynb")
         asked = store.notebook_at("asked.ipynb")
-        fill(store, 2, asked)
+        age(path, 31, fill(store, 2, asked)[0])
         store.copied("copied.ipynb", "copy.ipynb")
         store.moved("merged.ipynb", "live.ipynb")
         for name in ("empty", "asked", "copied"):
