@@ -84,6 +84,7 @@ class Services:
         changes = Changes(bus, store)
         reception = Reception(link, store, notebooks)
         reviewers = Reviewers(link)
+        trace_files.on_written.append(reception.written)
         housekeeping = Housekeeping(store, kernel_manager.list_kernel_ids)
 
         intake.on_change.extend([changes.announce, trace_files.changed, housekeeping.changed])
