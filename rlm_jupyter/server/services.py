@@ -92,7 +92,7 @@ class Services:
         intake.on_hello.extend([reviewers.hello, reception.hello])  # in this order: the welcome then takes nobody away
         intake.on_ask.append(reception.asked)
         intake.on_steered.append(changes.steered)
-        tap.on_gone.extend([reception.gone, reviewers.gone])
+        tap.on_gone.extend([reception.gone, reviewers.gone, changes.gone])
         notebooks.on_moved.extend([reception.moved, changes.moved])
         notebooks.on_settled.append(reception.settled)
         return cls(
