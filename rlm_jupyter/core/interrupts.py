@@ -150,9 +150,15 @@ class _Watcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop watching, and take back the cancellations that stood for a limit."""
+        """Stop watching, and take back the cancellations that stood for a limit.
+
+        Children whose code goes on, because it began just when the run ended, are told to end until they do.
+        """
         self._over.set()
         self._thread.join()
+        if len(list(self._scope.walk())) > 1:
+            name = "rlm-jupyter-insisting"
+            threading.Thread(target=_insist, args=(self._scope,), name=name, daemon=True).start()
         if self._scope.failure is not None and self._task is not None and hasattr(self._task, "uncancel"):
             for _ in range(self._cancels):
                 self._task.uncancel()
@@ -185,6 +191,15 @@ class _Watcher:
     def _cancel_task(self) -> None:
         if self._task is not None and not self._over.is_set() and not self._scope.closing and self._task.cancel():
             self._cancels += 1
+
+
+def _insist(root: Scope) -> None:
+    """Break into the code of children of a run that is over, until none is left."""
+    while children := [scope for scope in root.walk() if scope is not root]:
+        for scope in children:
+            if scope.cancelled:
+                break_into(scope)
+        time.sleep(_AGAIN)
 
 
 _signals = _Signals()

@@ -328,6 +328,8 @@ class Run:
         token = self._subcalls.begin_code(span)
         code = _CodeRun(verdict.not_run)
         try:
+            if self._scope.cancelled:  # what ended the run came together with the reply
+                raise self._scope.failure or KeyboardInterrupt
             self._scope.running_code = not getattr(self._environment, "marks_model_code", False)
             yield code
         except CellInterrupted as interrupt:
