@@ -45,23 +45,22 @@ class ServedKernel(LiveKernel):
         self.server = server
         self.kernel_id = kernel_id
         self.session_id = session_id
-        file = server.runtime / f"kernel-{kernel_id}.json"
-        eventually(file.is_file, f"the connection file of kernel {kernel_id}")
-        self.client = BlockingKernelClient(connection_file=str(file))
-        self.client.load_connection_file()
-        self.client.start_channels()
-        self._wait()
+        self._file = server.runtime / f"kernel-{kernel_id}.json"
+        eventually(self._connected, f"an answer of kernel {kernel_id}", 60)
 
-    def _wait(self) -> None:
-        """Wait until the kernel answers, and is heard: a busy machine misses heartbeats, so they are not looked at."""
-        self.client.kernel_info(reply=True, timeout=60)
-        eventually(self._heard, "a message on iopub", 60)
-
-    def _heard(self) -> bool:
-        self.client.kernel_info(reply=True, timeout=60)
+    def _connected(self) -> bool:
+        """Connect by the file, which a restart may have written anew; a busy machine misses heartbeats."""
         try:
-            return bool(self.client.get_iopub_msg(timeout=0.2))
-        except Empty:
+            self.client = BlockingKernelClient(connection_file=str(self._file))
+            self.client.load_connection_file()
+        except (OSError, ValueError):
+            return False
+        self.client.start_channels()
+        try:
+            self.client.kernel_info(reply=True, timeout=5)
+            return bool(self.client.get_iopub_msg(timeout=0.5))
+        except (TimeoutError, Empty):
+            self.client.stop_channels()
             return False
 
     def close(self) -> None:
@@ -79,8 +78,9 @@ class ServedKernel(LiveKernel):
 
     def restart(self) -> None:
         """Restart the kernel, as the front end's button does."""
+        self.client.stop_channels()
         self.server.post(f"api/kernels/{self.kernel_id}/restart")
-        self._wait()
+        eventually(self._connected, f"an answer of kernel {self.kernel_id}", 60)
 
 
 class LiveServer:

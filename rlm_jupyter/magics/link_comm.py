@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 import os
+import threading
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +22,10 @@ TARGET = "rlm_jupyter"
 """The comm target: that of ``trace.wire``, whose import takes its time."""
 
 
+_AGAIN = (1.0, 2.0, 4.0)
+"""Seconds after which a greeting is said again that nobody has answered."""
+
+
 class LinkComm(BaseComm):
     """A comm that belongs to no cell, and that no front end can close; what comes over it is handed to ``hear``."""
 
@@ -27,8 +33,23 @@ class LinkComm(BaseComm):
         self._kernel = kernel
         self._process = os.getpid()
         self._hear = hear
+        self._answered = threading.Event()
         # It is opened by whoever made it, who may be answered at once and on another thread.
         super().__init__(target_name=TARGET, comm_id=f"{TARGET}-{uuid.uuid4().hex}", primary=False)
+
+    def greet(self, hello: dict[str, Any]) -> None:
+        """Open the comm, and say hello a few times more if nobody answers.
+
+        A server that has just started the kernel may not be listening yet: what is published then is lost.
+        """
+        self.open(hello)
+        thread = threading.Thread(target=self._insist, args=(hello,), name="rlm-jupyter-greeting", daemon=True)
+        contextvars.Context().run(thread.start)
+
+    def close(self, *arguments: Any, **keys: Any) -> None:
+        """Close the comm, and greet nobody any more."""
+        self._answered.set()
+        super().close(*arguments, **keys)
 
     def publish_msg(
         self,
@@ -47,12 +68,19 @@ class LinkComm(BaseComm):
 
     def handle_msg(self, msg: dict[str, Any]) -> None:
         """Hear what the server says. The base class pretends that a cell runs, and matplotlib shows its figures."""
+        self._answered.set()
         self._hear(msg["content"].get("data"))
 
     def handle_close(self, msg: dict[str, Any]) -> None:
         """Stay: a front end closes what it does not know, and the manager has taken this comm out."""
         self._closed = False
         get_comm_manager().register_comm(self)
+
+    def _insist(self, hello: dict[str, Any]) -> None:
+        for seconds in _AGAIN:
+            if self._answered.wait(seconds):
+                return
+            self.publish(json.dumps(hello).encode())
 
     def _publish(self, msg_type: str, content: bytes) -> None:
         session = self._kernel.session

@@ -95,7 +95,7 @@ class ServerLink:
         self._reviewer_present = self._told_of_reviewer = False
         self._comm = LinkComm(kernel, self.hear)
         self.reach: Reach = self._reachable()
-        self._comm.open(self._hello())
+        self._comm.greet(self._hello())
         atexit.register(self._leave)
 
     @classmethod

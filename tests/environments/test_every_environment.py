@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -297,7 +298,9 @@ def test_set_up_that_fails_leaves_nothing(place: Place) -> None:
         fail()
         before = held()
         fail()
-        after = held()
+        deadline = time.monotonic() + 5
+        while (after := held())[:2] > before[:2] and time.monotonic() < deadline:
+            time.sleep(0.05)  # a front end that connects to the kernel has sockets in it for a moment
     assert after[0] <= before[0]
     assert after[1] <= before[1]
     assert after[2:] == (before[2], [])
