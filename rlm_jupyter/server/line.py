@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from jupyter_client.session import Session
@@ -33,6 +34,18 @@ class _Held(str):
 _HELD = _Held("busy")
 
 
+@dataclass(slots=True)
+class _Probe:
+    """A request whose answer tells that what was sent before it was read; the last one, that the shell is free too.
+
+    ``following`` is where another message was sent meanwhile.
+    """
+
+    request: str
+    is_last: bool
+    following: tuple[Literal["shell", "control"], str | None] | None = None
+
+
 def session_of(kernel: KernelManager) -> Session:
     """Return a session of our own that signs as the kernel does."""
     theirs = kernel.session
@@ -50,8 +63,7 @@ class Line:
         self._subshell: asyncio.Future[str | None] | None = None
         self._request = ""
         self._sent: dict[str, dict[str, Any]] = {}
-        self._is_free: str | None = None
-        self._is_stale = False
+        self._probe: _Probe | None = None
         self._is_late = False
 
     def send(
@@ -70,28 +82,31 @@ class Line:
                 self._sent[header["msg_id"]] = content
             if len(self._sent) > _RECENT:
                 del self._sent[next(iter(self._sent))]
-        if channel == "control" or subshell is not None:
-            self._keep_busy()
         self._session.send(self._stream(channel), "comm_msg", content, header=header)
+        if channel == "control" or subshell is not None:
+            self._keep_busy(channel, subshell)
 
-    def _keep_busy(self) -> None:
-        """See that a kernel that runs a cell is not taken for idle, and culled, because it has read a message of ours.
+    def _keep_busy(self, channel: Literal["shell", "control"], subshell: str | None) -> None:
+        """See that a kernel that runs a cell is not taken for idle, and culled, because it reads a message of ours.
 
-        With each message it says that it is busy, and then idle, and jupyter_server does not ask of which shell. That
-        the cell is over is told by the answer to a request that waits for it; until then the kernel is held busy.
+        With each message it says that it is busy, and then idle, and jupyter_server does not ask of which shell. So the
+        kernel is held busy until it has read the message, and then until its shell is free: a cell may run, or begin
+        meanwhile. Both are told by the answers to requests that wait for that.
         """
-        if getattr(self._kernel, "execution_state", None) != "busy" or not self._kernel.has_trait("execution_state"):
+        if not self._kernel.has_trait("execution_state"):
             return
-        if self._is_free is not None:
-            self._is_stale = True
-            return
-        self._ask_whether_free()
-        self._kernel.observe(self._hold_busy, names="execution_state")
+        if self._probe is None:
+            self._kernel.observe(self._hold_busy, names="execution_state")
+            self._ask(channel, subshell, is_last=False)
+        else:
+            self._probe.following = channel, subshell
 
-    def _ask_whether_free(self) -> None:
-        sent = self._session.send(self._stream("shell"), "kernel_info_request", {})
-        self._is_free = sent["header"]["msg_id"] if sent is not None else ""
-        self._is_stale = False
+    def _ask(self, channel: Literal["shell", "control"], subshell: str | None, *, is_last: bool) -> None:
+        header = self._session.msg_header("kernel_info_request")
+        if subshell is not None:
+            header["subshell_id"] = subshell
+        self._probe = _Probe(header["msg_id"], is_last)
+        self._session.send(self._stream(channel), "kernel_info_request", {}, header=header)
 
     def _hold_busy(self, change: Any) -> None:
         if change["new"] == "idle":
@@ -99,20 +114,22 @@ class Line:
         elif change["new"] != "busy":  # it begins anew, or is dead
             self._release()
 
-    def _freed(self) -> None:
-        """Take note that the cell is over, unless it may be another one during which a later message is read."""
-        if self._is_stale:
-            self._ask_whether_free()
-            return
-        self._release()
-        kernel = cast(Any, self._kernel)
-        # What the kernel said itself replaces what we say for it: when the next cell has begun already, that counts.
-        if kernel.execution_state is _HELD:
-            kernel.execution_state = "idle"
+    def _answered(self, probe: _Probe) -> None:
+        """Ask on: after a message that was sent meanwhile, or whether the shell is free now that all was read."""
+        if probe.following is not None:
+            self._ask(*probe.following, is_last=False)
+        elif not probe.is_last:
+            self._ask("shell", None, is_last=True)
+        else:
+            self._release()
+            kernel = cast(Any, self._kernel)
+            # What the kernel said itself replaces what we say for it: if the next cell has begun already, that counts.
+            if kernel.execution_state is _HELD:
+                kernel.execution_state = "idle"
 
     def _release(self) -> None:
-        if self._is_free is not None:
-            self._is_free = None
+        if self._probe is not None:
+            self._probe = None
             self._kernel.unobserve(self._hold_busy, names="execution_state")
 
     async def subshell(self) -> str | None:
@@ -124,9 +141,9 @@ class Line:
         if self._subshell is None:
             self._subshell = asyncio.get_running_loop().create_future()
             self._is_late = False
-            self._keep_busy()
             sent = self._session.send(self._stream("control"), "create_subshell_request", {})
             self._request = sent["header"]["msg_id"] if sent is not None else ""
+            self._keep_busy("control", None)
         if self._is_late and not self._subshell.done():
             raise TimeoutError
         try:
@@ -167,8 +184,8 @@ class Line:
             made = content.get("subshell_id")
             if not self._subshell.done():
                 self._subshell.set_result(made if isinstance(made, str) and not failed else None)
-        elif kind == "kernel_info_reply" and parent == self._is_free:
-            self._freed()
+        elif kind == "kernel_info_reply" and self._probe is not None and parent == self._probe.request:
+            self._answered(self._probe)
         elif kind == "comm_reply" and failed and (lost := self._sent.pop(parent, None)) is not None:
             self._subshell = None  # it is gone: somebody deleted it
             self._on_lost(lost)

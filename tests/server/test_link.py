@@ -70,10 +70,43 @@ async def test_a_cell_that_follows_at_once_is_not_taken_for_idle(listener: Liste
     kernel._client.execute(code)
     first.touch()
     await cell
-    await eventually(lambda: begun.exists() and line._is_free is None, "the cell that follows")
+    await eventually(lambda: begun.exists() and line._probe is None, "the cell that follows")
     assert kernel.manager.execution_state == "busy"
     second.touch()
     await kernel.run("pass")
+    await eventually(lambda: kernel.manager.execution_state == "idle", "an idle kernel")
+
+
+# What it is told is read slowly, so that a cell can begin meanwhile.
+_SLOW = """
+import pathlib, time
+def slowly(message, told=comm.handle_msg):
+    pathlib.Path({reading!r}).touch()
+    while not pathlib.Path({read!r}).exists(): time.sleep(0.005)
+    told(message)
+comm.handle_msg = slowly
+"""
+
+
+async def test_a_cell_that_begins_while_a_message_is_read_is_not_taken_for_idle(
+    listener: Listener, tmp_path: Path
+) -> None:
+    kernel = await listener.greeted()
+    reading, read, over = tmp_path / "reading", tmp_path / "read", tmp_path / "over"
+    await kernel.run(_SLOW.format(reading=str(reading), read=str(read)))
+    assert await listener.link.send(kernel.kernel_id, Reviewer(present=True))
+    await eventually(reading.exists, "the message")
+    begun = f"pathlib.Path({str(tmp_path / 'begun')!r}).touch()\n"
+    wait = f"while not pathlib.Path({str(over)!r}).exists(): time.sleep(0.005)"
+    cell = asyncio.ensure_future(kernel.run(begun + wait))
+    await eventually((tmp_path / "begun").exists, "the cell")
+    states: list[str] = []
+    kernel.manager.observe(lambda change: states.append(change["new"]), names="execution_state")
+    read.touch()
+    await eventually(lambda: "idle" in states, "what the kernel says when it has read the message")
+    assert kernel.manager.execution_state == "busy"
+    over.touch()
+    await cell
     await eventually(lambda: kernel.manager.execution_state == "idle", "an idle kernel")
 
 
