@@ -19,6 +19,7 @@ from aiohttp import web
 
 __all__ = ["ChatRequest", "Reply", "Script", "ScriptedServer"]
 
+_HELD = 60.0  # seconds; who holds a reply for longer has forgotten it
 _PIECE = 64  # characters; how a streamed text is cut where the script does not say
 
 
@@ -66,7 +67,8 @@ class Reply:
     counts words unless it is given; None sends none. ``chunks`` are the pieces of a stream. ``cut_after`` drops the
     connection after so many pieces (a plain reply is cut in the middle). ``message`` adds to the message's fields
     (``refusal``, ``tool_calls``, ...) and ``completion`` to the reply's (``choices``, ``error``, ...). ``body`` is sent
-    as it is, instead of a reply. ``stream=False`` answers with plain JSON although a stream was asked for.
+    as it is, instead of a reply. ``stream=False`` answers with plain JSON although a stream was asked for. Nothing is
+    sent before ``held`` is set.
     """
 
     text: str | None = ""
@@ -82,6 +84,7 @@ class Reply:
     completion: Mapping[str, Any] = field(default_factory=dict)
     body: bytes | None = None
     stream: bool = True
+    held: threading.Event | None = None
 
 
 Script: TypeAlias = Callable[[ChatRequest], "Reply | str"] | Sequence["Reply | str"]
@@ -174,6 +177,8 @@ class ScriptedServer:
             reply = self._scripted(chat)
             if reply.delay:
                 await asyncio.sleep(reply.delay)
+            if reply.held is not None:
+                await asyncio.to_thread(reply.held.wait, _HELD)
             if reply.body is not None:
                 return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
             if reply.status >= 400:

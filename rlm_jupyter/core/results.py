@@ -62,8 +62,9 @@ class REPLResult:
     ``stdout`` and ``stderr`` are text, the traceback of an exception standing at the end of ``stderr``; ``locals`` is a
     live view of the namespace; ``execution_time`` is in seconds; ``rlm_calls`` are the model calls that the block made;
     ``final_answer`` is set once the block answered. ``outputs`` are the same outputs in nbformat's shape and order, and
-    ``notes`` are remarks to the model, of the environment or of the user. A block that the user ``rejected`` was not
-    run.
+    ``notes`` are remarks to the model, of the environment or of the user. ``changes`` are the public names that the
+    block ``created``, ``rebound`` and ``deleted`` where it ran, a key for each kind of which there are any. A block
+    that the user ``rejected`` was not run.
     """
 
     stdout: str
@@ -76,6 +77,7 @@ class REPLResult:
     error: CellError | None = None
     notes: list[str] = field(default_factory=list)
     rejected: bool = False
+    changes: dict[str, list[str]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Show sizes and names, never the namespace's values."""

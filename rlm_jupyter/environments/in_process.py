@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from rlm_jupyter.core.protocols import Message, Queries
 from rlm_jupyter.core.results import NamespaceChanges, REPLResult, RLMChatCompletion
 
 from .arguments import check_arguments
+from .bindings import Bindings
 from .cells.dialect import Dialect
 from .cells.executor import Executed, Executor
 from .cells.interrupted import CellInterrupted
@@ -41,6 +42,8 @@ class InProcessEnvironment:
     name = "in_process"
     marks_model_code = True
     _gives_functions = False
+    _hidden: Container[str] = ()
+    """Names that the namespace has of the shell, and not of anybody's code."""
 
     def __init__(
         self,
@@ -181,13 +184,15 @@ class InProcessEnvironment:
         Others wait their turn; code that asks for another block within its own gets a ``RuntimeError``.
         """
         with self._turns.taken(), self._cell() as calls:
-            return self._result(self._executor.run(code, self.cell_timeout), calls)
+            before = Bindings(self._namespace)
+            return self._result(self._executor.run(code, self.cell_timeout), calls, before)
 
     async def aexecute_code(self, code: str) -> REPLResult:
         """Run one code block, awaiting its top-level ``await`` on the running event loop."""
         async with self._turns.awaited():
             with self._cell() as calls:
-                return self._result(await self._executor.arun(code, self.cell_timeout), calls)
+                before = Bindings(self._namespace)
+                return self._result(await self._executor.arun(code, self.cell_timeout), calls, before)
 
     def answer_so_far(self) -> str | None:
         """Return what stands in ``answer["content"]``, or None while it is empty."""
@@ -281,8 +286,9 @@ class InProcessEnvironment:
             msg = "This REPL was cleaned up. Make a new one."
             raise RuntimeError(msg)
 
-    def _result(self, executed: Executed, calls: list[RLMChatCompletion]) -> REPLResult:
+    def _result(self, executed: Executed, calls: list[RLMChatCompletion], before: Bindings) -> REPLResult:
         notes = self._mend()
+        changes = before.changes(self._namespace, self._overlay.names, self._hidden)
         text = {
             name: "".join(each["text"] for each in executed.outputs if each.get("name") == name)
             for name in ("stdout", "stderr")
@@ -306,6 +312,7 @@ class InProcessEnvironment:
             outputs=outputs,
             error=executed.error,
             notes=notes,
+            changes=changes,
         )
         if executed.interrupt is not None:
             raise CellInterrupted(result) from executed.interrupt

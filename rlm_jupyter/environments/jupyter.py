@@ -72,6 +72,7 @@ class JupyterREPL(InProcessEnvironment):
             cell_timeout=cell_timeout,
             persistent=persistent,
         )
+        self._hidden = self._shell.user_ns_hidden
         self._handed_in: dict[str, Any] = {}
         self._handed_out: dict[str, Any] = {}
         self._gives_functions = sync_to_user_ns

@@ -80,6 +80,7 @@ class PrivateIPythonREPL(InProcessEnvironment, IPythonREPL):
             cell_timeout=cell_timeout,
             persistent=persistent,
         )
+        self._hidden = self._shell.user_ns_hidden
         self._begin(context_payload, setup_code)
 
     check = staticmethod(IPythonREPL.check)

@@ -17,6 +17,7 @@ from rlm_jupyter.core.steering import SteeringState
 from rlm_jupyter.runs.steering import observers
 from rlm_jupyter.trace.artifacts.facts import count_text
 from rlm_jupyter.trace.schema import (
+    SCHEMA_VERSION,
     IterationEnd,
     IterationStart,
     ModelCallEnd,
@@ -32,7 +33,9 @@ from rlm_jupyter.trace.schema import (
 if TYPE_CHECKING:
     from rlm_jupyter.trace.schema import Event
 
-__all__ = ["LiveDisplay"]
+__all__ = ["LIVE_MIME_TYPE", "LiveDisplay"]
+
+LIVE_MIME_TYPE = "application/vnd.rlm-jupyter.live+json"
 
 _INTERVAL = 0.2  # seconds; VS Code flickers when a display changes more often
 _TAIL = 240  # characters of the reply that is being written
@@ -216,12 +219,26 @@ class LiveDisplay:
         seconds = int(time.monotonic() - self._began)
         counts = *self._subcalls.told("sub-calls"), *self._children.told("children")
         steered = self._steered, self._waiting, self._between
-        return (seconds, self._iteration, self._compacting, counts, self._tokens_out, self._size, steered)
+        return (self._run_id, seconds, self._iteration, self._compacting, counts, self._tokens_out, self._size, steered)
 
     def _bundle(self) -> dict[str, Any]:
         with self._lock:
-            lines = self._lines()
-            return {"text/plain": "\n".join(lines), "text/html": self._html(lines)}
+            lines, tail = self._lines(), self._tail()
+            return {
+                "text/plain": "\n".join(lines),
+                "text/html": self._html(lines, tail),
+                LIVE_MIME_TYPE: self._json(lines, tail),
+            }
+
+    def _json(self, lines: list[str], tail: str) -> dict[str, Any]:
+        """Return the same for our own renderer, which links to the run by its id; it is empty until the run begins."""
+        return {
+            "version": SCHEMA_VERSION,
+            "run_id": self._run_id,
+            "status": self._shown_status(),
+            "lines": lines,
+            "tail": tail,
+        }
 
     def _lines(self) -> list[str]:
         seconds = f"{time.monotonic() - self._began:.1f} s"
@@ -234,6 +251,9 @@ class LiveDisplay:
 
     def _out_of_iterations(self) -> bool:
         return self._status == "ok" and self._closing
+
+    def _shown_status(self) -> str | None:
+        return "limit" if self._out_of_iterations() else self._status
 
     def _progress(self) -> list[str]:
         number = min(self._iteration, self._max_iterations)
@@ -265,11 +285,11 @@ class LiveDisplay:
         told += [f"{count_text(steered.notes, 'note')} for the model"] if steered.notes else []
         return told
 
-    def _html(self, lines: list[str]) -> str:
-        dot = f'<span style="color:{_COLOURS["limit" if self._out_of_iterations() else self._status]}">●</span>'
+    def _html(self, lines: list[str], tail: str) -> str:
+        dot = f'<span style="color:{_COLOURS[self._shown_status()]}">●</span>'
         rows = [f"<div>{dot} {html.escape(lines[0])}</div>"]
         rows += [f'<div style="{_DIM}">{html.escape(line)}</div>' for line in lines[1:]]
-        if tail := self._tail():
+        if tail:
             style = f"{_DIM};white-space:pre-wrap;font-family:var(--jp-code-font-family,monospace);font-size:90%"
             rows.append(f'<div style="{style}">{html.escape(tail)}</div>')
         return f'<div class="rlm-live" style="{_STYLE}">{"".join(rows)}</div>'

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["code_end", "error_record", "status_of", "was_interrupted"]
 
+_NAMES = 200
+"""How many names of a kind are recorded that a block changed."""
+
 
 def code_end(result: REPLResult) -> CodeEnd:
     """Return the end of a code block that gave this."""
@@ -22,6 +25,7 @@ def code_end(result: REPLResult) -> CodeEnd:
         error=ErrorRecord(name=error.name, message=error.message, traceback=error.traceback) if error else None,
         final_answer=result.final_answer,
         notes=result.notes,
+        changes={what: list(names)[:_NAMES] for what, names in result.changes.items() if names},
     )
 
 

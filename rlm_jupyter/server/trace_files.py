@@ -134,6 +134,22 @@ class TraceFiles:
         entry = self._entries.get(notebook_id)
         return entry.file.written if entry is not None else None
 
+    async def found_at(self, notebook_id: int, notebook_path: str) -> str | None:
+        """Return where a notebook's trace is, or will be in a moment; None where there is none.
+
+        Before this server has written it, that is the file which stands in its place.
+        """
+        entry, place = self._entries.get(notebook_id), self.place(notebook_path)
+        if entry is not None and entry.file.written is not None:
+            return entry.file.written
+        if entry is not None and (entry.runs or entry.writing) and entry.problem is None:
+            return place
+        try:
+            return place if place is not None and await self._contents.exists(place) else None
+        except (HTTPError, OSError) as error:  # a contents manager that is out of order keeps nobody from reading runs
+            _log.debug("Whether there is a trace of %s is not known: %s", notebook_path, error)
+            return None
+
     def problems(self) -> dict[str, str]:
         """Return what keeps trace notebooks from being written, by the path of the notebook."""
         return {entry.path: entry.problem for entry in self._entries.values() if entry.problem is not None}

@@ -38,6 +38,7 @@ __all__ = [
     "SubcallStart",
     "UsageRecord",
     "event_adapter",
+    "json_schema",
 ]
 
 SCHEMA_VERSION = 1
@@ -202,13 +203,18 @@ class CodeStart(_Record):
 
 
 class CodeEnd(_Record):
-    """A code block ended. ``outputs`` have nbformat's shape and order; ``final_answer`` when the block answered."""
+    """A code block ended. ``outputs`` have nbformat's shape and order; ``final_answer`` when the block answered.
+
+    ``changes`` are the public names that the block ``created``, ``rebound`` and ``deleted`` in the namespace that it
+    ran in, 200 of a kind at most; what is the run's own (``answer``, ``context``, ...) is left out.
+    """
 
     kind: Literal["code"] = "code"
     outputs: list[dict[str, Any]] = Field(default_factory=list)
     error: ErrorRecord | None = None
     final_answer: str | None = None
     notes: list[str] = Field(default_factory=list)
+    changes: dict[str, list[str]] = Field(default_factory=dict)
 
 
 class SubcallStart(_Record):
@@ -277,3 +283,9 @@ class Blob(_Record):
 Event: TypeAlias = Annotated[SpanStart | SpanEnd | Blob, Field(discriminator="event")]
 
 event_adapter: TypeAdapter[SpanStart | SpanEnd | Blob] = TypeAdapter(Event, config=ConfigDict(defer_build=True))
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of an event as it is written: a line of a trace in JSON lines."""
+    schema = event_adapter.json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Event", **schema}

@@ -11,6 +11,9 @@ from scripted_server import Reply
 from scripts import says
 from stage import Stage
 
+from rlm_jupyter.trace.artifacts.bundle import RUN_MIME_TYPE
+from rlm_jupyter.trace.artifacts.shapes import LiveBundle
+
 PAUSE = 0.25  # seconds between pieces: longer than between two states of the display
 PHRASE = "correct horse battery staple"
 LINES = "first half of it\nsecond half of it"
@@ -42,6 +45,23 @@ def test_a_key_that_is_longer_than_what_is_shown_is_not_shown(stage: Stage) -> N
     seen = shown(stage.kernel.ok("%rlm Go."))
     assert "and so on" in seen
     assert not [line for line in KEY if line[:16] in seen]
+
+
+LIVE = "application/vnd.rlm-jupyter.live+json"
+
+
+def test_a_front_end_with_our_renderer_learns_the_same_and_which_run_it_is(stage: Stage) -> None:
+    stage.script = says(Reply(chunks=["I look ", "for <b>it</b> ", "now\n", "FINAL(done)"], pause=PAUSE))
+    executed = stage.kernel.ok("%rlm Go.")
+    shown = [message["content"]["data"] for message in executed.of("display_data", "update_display_data")]
+    states = [data[LIVE] for data in shown if LIVE in data]
+    assert states[0] == {"version": 1, "run_id": "", "status": None, "lines": states[0]["lines"], "tail": ""}
+    assert "I look for <b>it</b>" in [state["tail"] for state in states]
+    assert (states[-1]["run_id"], states[-1]["status"]) == (executed.result[RUN_MIME_TYPE]["run_id"], "ok")
+    for data in shown:
+        if LIVE in data:
+            assert LiveBundle.model_validate(data[LIVE]).model_dump() == data[LIVE]
+            assert data["text/plain"] == "\n".join(data[LIVE]["lines"])
 
 
 def test_what_fails_before_it_begins_is_shown_as_failed(stage: Stage) -> None:

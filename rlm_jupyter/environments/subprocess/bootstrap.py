@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import rlm_jupyter.core.describe as describe_module
+import rlm_jupyter.environments.bindings as bindings_module
 
 __all__ = ["RECEIVE", "bootstrap"]
 
@@ -29,7 +30,7 @@ for each, source in sources:
     exec(compile(source, "<rlm kernel " + each + ">", "exec"), module.__dict__)
 from IPython import get_ipython
 package.cells_of_host = sys.modules[name + ".cells"].begin(
-    get_ipython(), options, sys.modules[name + ".describe"].describe
+    get_ipython(), options, sys.modules[name + ".describe"].describe, sys.modules[name + ".bindings"].Bindings
 )
 """
 
@@ -52,5 +53,6 @@ def bootstrap(directory: str, subcall_timeout: float | None, *, same_python: boo
 def _sources() -> list[tuple[str, str]]:
     folder = Path(__file__).with_name("in_kernel")
     texts = [(name, (folder / f"{name}.py").read_text("utf-8")) for name in _MODULES]
-    described = Path(describe_module.__file__).read_text("utf-8")
-    return [("describe", described), *texts]
+    ours = {"describe": describe_module, "bindings": bindings_module}
+    sent = [(name, Path(str(module.__file__)).read_text("utf-8")) for name, module in ours.items()]
+    return [*sent, *texts]

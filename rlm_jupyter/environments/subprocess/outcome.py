@@ -51,6 +51,7 @@ class Outcome:
             outputs=outputs,
             error=error,
             notes=[*notes, *(self.report.notes if told else []), *([_LOST] if self.ending.dead is not None else [])],
+            changes=self.report.changes if told else {},
         )
 
     def error(self) -> CellError | None:

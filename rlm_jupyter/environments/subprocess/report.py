@@ -15,19 +15,24 @@ __all__ = ["Report"]
 
 _NOTES = 100
 _VARIABLES = 10_000
+_CHANGES = 200
 _SHORT = 2_000  # characters of a note, a name, a type, a preview
 _LONG = 1_000_000  # characters of an error's message, and of its traceback
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``variables`` are summaries of the values, by name; ``so_far`` is the answer's content as text."""
+    """``variables`` are summaries of the values, by name; ``so_far`` is the answer's content as text.
+
+    ``changes`` are the names that the cell bound otherwise, by kind of change.
+    """
 
     notes: list[str] = field(default_factory=list)
     so_far: str | None = None
     ready: bool = False
     variables: dict[str, ValueSummary] = field(default_factory=dict)
     error: CellError | None = None
+    changes: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, text: bytes) -> Report:
@@ -40,6 +45,7 @@ class Report:
                 ready=bool(told["ready"]),
                 variables=dict(_variable(*each) for each in itertools.islice(told["variables"].items(), _VARIABLES)),
                 error=None if told["error"] is None else _error(told["error"]),
+                changes=_changes(told.get("changes", {})),
             )
         except (TypeError, LookupError, AttributeError, RecursionError) as error:
             msg = f"This is no report: {type(error).__name__}: {error}"
@@ -62,6 +68,11 @@ def _variable(name: str, summary: list[Any]) -> tuple[str, ValueSummary]:
         raise TypeError(msg)
     cut = None if unit is None else _text(unit)[:_SHORT]
     return name[:_SHORT], ValueSummary(_text(kind)[:_SHORT], size, cut, _text(preview)[:_SHORT])
+
+
+def _changes(told: dict[str, list[Any]]) -> dict[str, list[str]]:
+    kinds = ("created", "rebound", "deleted")
+    return {kind: [_text(name)[:_CHANGES] for name in told[kind][:_CHANGES]] for kind in kinds if kind in told}
 
 
 def _error(told: dict[str, Any]) -> CellError:

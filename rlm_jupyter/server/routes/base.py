@@ -27,6 +27,9 @@ MOST_NUMBER = 2**53 - 1
 _LONG = 4_096
 """Bytes from which on an answer is compressed, in a thread."""
 
+_LEVEL = 1
+"""Of compression: the pages of 10,000 spans are 1.15 MB and not 1.0, in two thirds of the time."""
+
 _IDENTIFIERS = {
     "run_id": (re.compile(r"[0-9a-f]{32}"), "32 hexadecimal digits"),
     "session_id": (re.compile(r"[0-9A-Za-z_-]{1,64}"), "1 to 64 letters, digits, dashes and underscores"),
@@ -222,7 +225,7 @@ class RLMHandler(APIHandler):
         def make() -> tuple[bytes, bool]:
             made = content()
             long = takes_gzip and len(made) >= _LONG
-            return (gzip.compress(made, compresslevel=5, mtime=0), True) if long else (made, False)
+            return (gzip.compress(made, compresslevel=_LEVEL, mtime=0), True) if long else (made, False)
 
         made, compressed = await off_loop(make)
         if compressed:

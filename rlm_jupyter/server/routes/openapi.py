@@ -1,7 +1,12 @@
-"""The OpenAPI document: ``openapi.yaml``, with the schemas that the code knows better than a page could."""
+"""The OpenAPI document: ``openapi.yaml``, with the schemas that the code knows better than a page could.
+
+``python -m rlm_jupyter.server.routes.openapi`` prints it, for generators of types.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +16,7 @@ from tornado import web
 
 from .base import RLMHandler, json_bytes
 
-__all__ = ["OpenAPIHandler", "openapi_document"]
+__all__ = ["OpenAPIHandler", "openapi_document", "published_document"]
 
 _DOCUMENT = Path(__file__).parents[1] / "openapi.yaml"
 _REFERENCE = "#/components/schemas/{model}"
@@ -31,13 +36,20 @@ class OpenAPIHandler(RLMHandler):
 @lru_cache(maxsize=1)
 def openapi_document() -> dict[str, Any]:
     """Return the document, complete but for ``servers``: each server has its own base URL."""
+    import rlm_jupyter
+
+    document = published_document()
+    document["info"]["version"] = rlm_jupyter.__version__
+    return document
+
+
+def published_document() -> dict[str, Any]:
+    """Return the document without the release's version: the same for every machine, and until the API changes."""
     import yaml
 
-    import rlm_jupyter
     from rlm_jupyter.trace.artifacts.formats import FORMATS
 
     document: dict[str, Any] = yaml.safe_load(_DOCUMENT.read_text(encoding="utf-8"))
-    document["info"]["version"] = rlm_jupyter.__version__
     schemas = document["components"]["schemas"]
     schemas.update(_model_schemas())
     schemas["FormatName"]["enum"] = list(FORMATS)
@@ -50,12 +62,21 @@ def openapi_document() -> dict[str, Any]:
 
 
 def _model_schemas() -> dict[str, Any]:
-    """Return the JSON schemas of the trace's events, and of what else is answered as the wire's models have it."""
+    """Return the JSON schemas of the trace's events and of our MIME types, and of what the wire has."""
     from pydantic.json_schema import models_json_schema
 
     from rlm_jupyter.trace import schema, wire
+    from rlm_jupyter.trace.artifacts import shapes
 
-    models = (schema.SpanStart, schema.SpanEnd, wire.ProposedCode, wire.TurnRecord)
+    models = (
+        *(schema.SpanStart, schema.SpanEnd, schema.Blob),
+        *(wire.ProposedCode, wire.TurnRecord),
+        *(shapes.RunBundle, shapes.LiveBundle),
+    )
     _, generated = models_json_schema([(model, "serialization") for model in models], ref_template=_REFERENCE)
     schemas: dict[str, Any] = generated["$defs"]
     return schemas
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(published_document(), indent=2, sort_keys=True) + "\n")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import authorized
@@ -14,15 +15,19 @@ from rlm_jupyter.server.off_loop import off_loop
 from .base import RLMHandler, checked, json_bytes
 
 if TYPE_CHECKING:
+    from rlm_jupyter.server.services import Services
     from rlm_jupyter.server.store import Store
     from rlm_jupyter.server.store.rows import RunRow
 
-__all__ = ["STATUSES", "RunHandler", "RunsHandler", "SpansHandler", "TextHandler", "run_json"]
+__all__ = ["STATUSES", "RunHandler", "RunsHandler", "SpansHandler", "TextHandler", "runs_json"]
 
 STATUSES = ("running", "ok", "error", "interrupted", "limit")
 
 _PAGE_LIMIT = 16_000_000  # characters of the events in a page; the last one may go beyond
 _TEXTS_LIMIT = 8_000_000  # characters of the texts that come with a page of spans
+
+_turn = threading.Lock()
+"""One page of events is read at a time: threads that step through rows together hand Python over at each one."""
 
 
 class RunsHandler(RLMHandler):
@@ -43,7 +48,7 @@ class RunsHandler(RLMHandler):
             before=self.identifier("before", "run_id"),
         )
         following = rows[-1].run_id if len(rows) == limit else None
-        await self.reply({"runs": [run_json(row, listed=True) for row in rows], "next": following})
+        await self.reply({"runs": await runs_json(self.services, rows), "next": following})
 
 
 class RunHandler(RLMHandler):
@@ -56,7 +61,8 @@ class RunHandler(RLMHandler):
         run = await self.run_named(run_id)
         steered = self.services.changes.steered_of(run)
         told = steered.model_dump(exclude={"type", "run_id"}) if steered is not None else None
-        await self.reply({**run_json(run), "steered": told})
+        (told_run,) = await runs_json(self.services, [run], listed=False)
+        await self.reply({**told_run, "steered": told})
 
     @web.authenticated
     @authorized
@@ -103,8 +109,14 @@ class TextHandler(RLMHandler):
         await self.reply(_text(text))
 
 
-def run_json(run: RunRow, *, listed: bool = False) -> dict[str, Any]:
-    """Return what is known of a run; ``cut`` says that its texts may be cut, as the store does in lists."""
+async def runs_json(services: Services, runs: Sequence[RunRow], *, listed: bool = True) -> list[dict[str, Any]]:
+    """Return what is known of runs; ``cut`` says that their texts may be cut, as the store does in lists."""
+    notebooks = {run.notebook_id: run.notebook for run in runs if run.notebook_id is not None and run.notebook}
+    traces = {number: await services.trace_files.found_at(number, path) for number, path in notebooks.items()}
+    return [{**_run(run, listed=listed), "trace_notebook": traces.get(run.notebook_id or 0)} for run in runs]
+
+
+def _run(run: RunRow, *, listed: bool) -> dict[str, Any]:
     from rlm_jupyter.server.store.reading import LIST_TEXT
 
     texts = (run.question, run.answer or "", run.error or "")
@@ -135,13 +147,15 @@ def run_json(run: RunRow, *, listed: bool = False) -> dict[str, Any]:
         "input_tokens": run.input_tokens,
         "output_tokens": run.output_tokens,
         "cost": run.cost,
+        "max_iterations": run.max_iterations,
     }
 
 
 def _spans(store: Store, run: RunRow, since: int, limit: int, *, texts: bool) -> bytes:
     # What is missing is asked first: a gap that closes meanwhile is then in the events, and named all the same.
     missing = store.missing(run.run_id)
-    events = store.spans(run.run_id, since, limit, _PAGE_LIMIT)
+    with _turn:
+        events = store.spans(run.run_id, since, limit, _PAGE_LIMIT)
     more = len(events) == limit or sum(map(len, events)) > _PAGE_LIMIT
     last = json.loads(events[-1])["seq"] if events else since - 1
     head = {

@@ -11,7 +11,7 @@ from .health import HealthHandler
 from .openapi import OpenAPIHandler
 from .relay import RelayHandler
 from .runs import RunHandler, RunsHandler, SpansHandler, TextHandler
-from .search import SearchHandler
+from .search import RunSearchHandler, SearchHandler
 from .sessions import SessionHandler, SessionsHandler
 
 __all__ = ["PATHS", "ROUTES"]
@@ -25,6 +25,7 @@ PATHS: dict[str, type[RLMHandler]] = {
     "/rlm-jupyter/runs/{run_id}": RunHandler,
     "/rlm-jupyter/runs/{run_id}/spans": SpansHandler,
     "/rlm-jupyter/runs/{run_id}/texts/{digest}": TextHandler,
+    "/rlm-jupyter/runs/{run_id}/search": RunSearchHandler,
     "/rlm-jupyter/runs/{run_id}/artifacts": ArtifactsHandler,
     "/rlm-jupyter/runs/{run_id}/artifacts/{format}": ArtifactHandler,
     "/rlm-jupyter/runs/{run_id}/control": ControlHandler,

@@ -7,7 +7,19 @@ comes in was validated before, and what SQLite could not hold is refused here.
 from __future__ import annotations
 
 from .database import StoreError
-from .rows import Change, FoundRun, Pruned, RunRow, SessionRow, TextRow, UsageRow
+from .rows import Change, FoundRun, Passage, Passages, Pruned, RunRow, SessionRow, TextRow, UsageRow
 from .store import Store
 
-__all__ = ["Change", "FoundRun", "Pruned", "RunRow", "SessionRow", "Store", "StoreError", "TextRow", "UsageRow"]
+__all__ = [
+    "Change",
+    "FoundRun",
+    "Passage",
+    "Passages",
+    "Pruned",
+    "RunRow",
+    "SessionRow",
+    "Store",
+    "StoreError",
+    "TextRow",
+    "UsageRow",
+]

@@ -25,7 +25,7 @@ _Gap: TypeAlias = tuple[int, int]
 
 _ROW_BYTES = 120  # what a row takes beside its texts, roughly
 _NAME_LIMIT = 200
-_TURN_LIMIT = 2**31
+_NUMBER_LIMIT = 2**31
 
 _FIND = """
     SELECT kernel_id, root, id, version, last_seq, events, made, abandoned, status, session_id, notebook
@@ -65,7 +65,7 @@ _TEXT = """
 """
 _RUN_START = """
     UPDATE runs SET started = 1, began = ?, question = ?, model = ?, backend = ?, environment = ?, session_id = ?,
-        turn = ?, cell_id = ?
+        turn = ?, cell_id = ?, max_iterations = ?
     WHERE id = ?
 """
 _RUN_END = "UPDATE runs SET status = ?, ended = ?, answer = ?, error = ?, abandoned = NULL WHERE id = ?"
@@ -236,9 +236,9 @@ class IncomingRun:
     def _start_run(self, event: SpanStart, begun: Any) -> None:
         self.began = True
         self.session_id = _name(begun.session_id)
-        turn = begun.turn if begun.turn is not None and 0 <= begun.turn < _TURN_LIMIT else None
         row = (event.started, begun.question, begun.model, begun.backend, begun.environment)
-        self._describe(_RUN_START, (*row, self.session_id, turn, _name(begun.cell_id)))
+        place = (self.session_id, _countable(begun.turn), _name(begun.cell_id))
+        self._describe(_RUN_START, (*row, *place, _countable(begun.max_iterations)))
 
     def _end_run(self, event: SpanEnd, outcome: Any) -> None:
         self.ended, self.status, self.abandoned = True, event.status, None
@@ -270,6 +270,10 @@ def _said(event: _Event) -> tuple[Any, ...]:
     if event.event == "start":
         return (event.span_id, "start", event.parent_id, event.started, text)
     return (event.span_id, "end", event.status, event.ended, text)
+
+
+def _countable(number: int | None) -> int | None:
+    return number if number is not None and 0 <= number < _NUMBER_LIMIT else None
 
 
 def _name(text: str | None) -> str | None:

@@ -148,7 +148,10 @@ _FIRST: Migration = (
     """,
 )
 
-MIGRATIONS: Sequence[Migration] = (_FIRST,)
+# Of runs that were stored before, it is not known.
+_ITERATION_LIMIT: Migration = ("ALTER TABLE runs ADD COLUMN max_iterations INTEGER",)
+
+MIGRATIONS: Sequence[Migration] = (_FIRST, _ITERATION_LIMIT)
 """All steps; a file's version is how many of them were taken."""
 
 

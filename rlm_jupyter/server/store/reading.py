@@ -47,7 +47,7 @@ _COLUMNS = """
     runs.last_seq + runs.made, runs.events + runs.made,
     runs.status IS NOT NULL AND runs.abandoned IS NULL AND runs.events = runs.last_seq + 1,
     runs.iterations, runs.subcalls, runs.children, runs.input_tokens, runs.output_tokens,
-    CASE WHEN runs.calls > 0 AND runs.unpriced_calls = 0 THEN runs.cost END
+    CASE WHEN runs.calls > 0 AND runs.unpriced_calls = 0 THEN runs.cost END, runs.max_iterations
 """
 FROM = "FROM own_runs AS runs LEFT JOIN notebooks ON notebooks.id = runs.notebook AND notebooks.deleted IS NULL"
 
@@ -91,7 +91,7 @@ def runs(
 
 def run_row(row: Any) -> RunRow:
     """Return the columns of a run as what they are."""
-    return RunRow(*(*row[:18], bool(row[18]), *row[19:25]))
+    return RunRow(*(*row[:18], bool(row[18]), *row[19:26]))
 
 
 def key_of(connection: sqlite3.Connection, run_id: str) -> int | None:

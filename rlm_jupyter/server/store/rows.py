@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Change", "FoundRun", "Pruned", "RunRow", "SessionRow", "TextRow", "UsageRow"]
+__all__ = ["Change", "FoundRun", "Passage", "Passages", "Pruned", "RunRow", "SessionRow", "TextRow", "UsageRow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class RunRow:
 
     ``status`` is None while the run is under way. ``notebook`` is the path, None where there is no notebook or it was
     deleted. ``events`` are stored, the last one of them numbered ``last_seq``. In lists, question, answer and error
-    are cut to ``LIST_TEXT`` characters.
+    are cut to ``LIST_TEXT`` characters. ``max_iterations`` is None where it is not known.
     """
 
     run_id: str
@@ -61,6 +61,7 @@ class RunRow:
     input_tokens: int
     output_tokens: int
     cost: float | None
+    max_iterations: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,25 @@ class FoundRun(RunRow):
     excerpt: str
     found_in: Literal["question", "answer"]
     hits: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A place in a span that a search found: ``excerpt`` is of what ``found_in`` names, ``hits`` as in ``FoundRun``."""
+
+    span_id: str
+    kind: str
+    found_in: Literal["question", "code", "output", "prompt", "reply", "message", "answer", "error"]
+    excerpt: str
+    hits: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """What a search in a run found; ``more`` says that there are more, or that it was too much to look through."""
+
+    found: tuple[Passage, ...]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)

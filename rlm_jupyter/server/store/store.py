@@ -15,8 +15,9 @@ from .excerpt import excerpt
 from .files import disk_bytes
 from .incoming import Source
 from .lease import Lease
+from .passages import search_run
 from .retention import Bounds, drop_runs, prune, shrink, sweep
-from .rows import Change, FoundRun, Pruned, RunRow, SessionRow, TextRow, UsageRow
+from .rows import Change, FoundRun, Passages, Pruned, RunRow, SessionRow, TextRow, UsageRow
 from .search import search
 
 if TYPE_CHECKING:
@@ -288,6 +289,13 @@ class Store:
             return search(connection, words, key, limit, offset, full_text=full_text)
 
         return self._database.read(work)
+
+    def search_run(self, run_id: str, words: str, kind: str | None = None, *, limit: int = 200) -> Passages:
+        """Return where a run's spans, or those of one kind, hold the text or all of its words, in their order.
+
+        Every string may be looked for. It takes a few seconds at most: the rest of a huge run is not looked at.
+        """
+        return self._database.read(lambda connection: search_run(connection, run_id, words, kind, limit))
 
     def stats(self) -> dict[str, Any]:
         """Return what there is, by name: counts, bytes on the disk, when the oldest and the newest run began."""

@@ -11,6 +11,7 @@ from .excerpt import answer_excerpt, error_message, error_text
 from .facts import run_line, span_name, status_text, token_counts
 from .html_summary import html_summary
 from .inert import inert_markdown, plain_text, without_controls
+from .shapes import BundleError, BundleSpan, BundleUsage, RunBundle
 
 __all__ = ["RUN_MIME_TYPE", "mimebundle", "run_json"]
 
@@ -33,45 +34,37 @@ def mimebundle(trace: Trace) -> dict[str, Any]:
 
 
 def run_json(trace: Trace) -> dict[str, Any]:
-    """Return the run in short: question, answer, status, usage, and 500 spans of its tree, the root's own steps first.
-
-    ``answer_left_out`` is a sentence for below an answer that is an excerpt, and None below a whole one.
-    Times are seconds since the epoch, cost is in US dollars; None means unknown.
-    """
+    """Return the run in short, as ``RunBundle`` has it: 500 spans of its tree, and a long answer by head and tail."""
     run, outcome, root = trace.run, trace.outcome, trace.root
     sent, received = token_counts(trace.walk())
     usage = trace.usage
     answer, left_out = answer_excerpt(trace)
     error = outcome.error if outcome is not None else None
-    return {
-        "version": SCHEMA_VERSION,
-        "run_id": trace.run_id,
-        "session_id": run.session_id,
-        "turn": run.turn,
-        "question": run.question,
-        "answer": answer if trace.answer is not None else None,
-        "answer_left_out": left_out or None,
-        "status": trace.status,
-        "error": {"name": error.name, "message": error_message(error)} if error is not None else None,
-        "model": run.model,
-        "backend": run.backend,
-        "environment": run.environment,
-        "iterations": len(trace.iterations),
-        "max_iterations": run.max_iterations,
-        "subcalls": len(trace.subcalls),
-        "children": len(trace.children),
-        "usage": {
-            "calls": usage.total_calls,
-            "input_tokens": sent,
-            "output_tokens": received,
-            "cost": usage.total_cost,
-        },
-        "started": root.start.started if root is not None else None,
-        "ended": root.end.ended if root is not None and root.end is not None else None,
-        "changes": outcome.changes if outcome is not None else {},
-        "spans": [_span(span) for span in _shallowest(trace, _SPANS_SHOWN)],
-        "spans_left_out": max(0, len(trace.spans) - _SPANS_SHOWN),
-    }
+    bundle = RunBundle(
+        version=SCHEMA_VERSION,
+        run_id=trace.run_id,
+        session_id=run.session_id,
+        turn=run.turn,
+        question=run.question,
+        answer=answer if trace.answer is not None else None,
+        answer_left_out=left_out or None,
+        status=trace.status,
+        error=BundleError(name=error.name, message=error_message(error)) if error is not None else None,
+        model=run.model,
+        backend=run.backend,
+        environment=run.environment,
+        iterations=len(trace.iterations),
+        max_iterations=run.max_iterations,
+        subcalls=len(trace.subcalls),
+        children=len(trace.children),
+        usage=BundleUsage(calls=usage.total_calls, input_tokens=sent, output_tokens=received, cost=usage.total_cost),
+        started=root.start.started if root is not None else None,
+        ended=root.end.ended if root is not None and root.end is not None else None,
+        changes=outcome.changes if outcome is not None else {},
+        spans=[_span(span) for span in _shallowest(trace, _SPANS_SHOWN)],
+        spans_left_out=max(0, len(trace.spans) - _SPANS_SHOWN),
+    )
+    return bundle.model_dump()
 
 
 def _shallowest(trace: Trace, count: int) -> list[Span]:
@@ -87,16 +80,16 @@ def _shallowest(trace: Trace, count: int) -> list[Span]:
     return sorted(chosen, key=lambda span: span.start.seq)
 
 
-def _span(span: Span) -> dict[str, Any]:
-    return {
-        "id": span.span_id,
-        "parent": span.start.parent_id,
-        "kind": span.kind,
-        "name": span_name(span),
-        "started": span.start.started,
-        "ended": span.end.ended if span.end is not None else None,
-        "status": span.status,
-    }
+def _span(span: Span) -> BundleSpan:
+    return BundleSpan(
+        id=span.span_id,
+        parent=span.start.parent_id,
+        kind=span.kind,
+        name=span_name(span),
+        started=span.start.started,
+        ended=span.end.ended if span.end is not None else None,
+        status=span.status,
+    )
 
 
 def _plain(trace: Trace) -> str:

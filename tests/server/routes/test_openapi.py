@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from copy import deepcopy
 from itertools import cycle
@@ -16,9 +19,11 @@ from live_server import LiveServer, ServedKernel
 from recorded_runs import begun, conversation
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
+import rlm_jupyter
 from rlm_jupyter.server.routes.openapi import openapi_document
 from rlm_jupyter.server.store import Store
 from rlm_jupyter.trace.artifacts.formats import FORMATS
+from rlm_jupyter.trace.artifacts.shapes import LiveBundle, RunBundle
 from rlm_jupyter.trace.schema import Blob, SpanStart, event_adapter
 
 from .conftest import KERNEL, Rest
@@ -164,6 +169,21 @@ def test_the_events_are_documented_as_the_schema_has_them() -> None:
         name: schema for name, schema in known.items() if name != "Blob"
     }
     assert schemas["FormatName"]["enum"] == list(FORMATS)
+
+
+def test_types_can_be_generated_from_it_and_no_release_changes_them() -> None:
+    command = [sys.executable, "-W", "error", "-m", "rlm_jupyter.server.routes.openapi"]
+    printed = [subprocess.run(command, check=True, capture_output=True, cwd=cwd).stdout for cwd in (None, "/")]
+    assert printed[0] == printed[1]
+    document = json.loads(printed[0])
+    assert document["info"].pop("version") == "0"
+    served = deepcopy(openapi_document())
+    assert served["info"].pop("version") == rlm_jupyter.__version__
+    assert document == served
+    assert list(document["components"]["schemas"]) == sorted(served["components"]["schemas"])
+    for name, shape in (("RunBundle", RunBundle), ("LiveBundle", LiveBundle)):
+        schema = document["components"]["schemas"][name]
+        assert set(schema["required"]) == set(schema["properties"]) == set(shape.model_fields)
 
 
 def _references(value: Any) -> Iterator[str]:

@@ -7,12 +7,15 @@ import json
 from typing import Any
 
 import pytest
+from jupyter_core.utils import ensure_async
 from recorded_runs import Recorded, begun, recorded
 
 from rlm_jupyter.trace.schema import Blob, SpanEnd, SpanStart
 from rlm_jupyter.trace.trace import digests_in
 
-from .conftest import Rest, escaped
+from .conftest import KERNEL, Rest, escaped
+
+EMPTY = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 
 
 def spans(events: list[Recorded]) -> list[dict[str, Any]]:
@@ -93,6 +96,52 @@ async def test_a_run_under_way_is_told_as_far_as_it_came_and_what_is_missing(res
     assert late["missing"] == []
     rest.keep(events[20:])
     assert (await rest.get(f"runs/{run_id}/spans", since=20))["whole"] is True
+
+
+async def test_what_a_run_holds_is_searched(rest: Rest) -> None:
+    events = recorded("Which colour has the lamp?")
+    run_id = rest.keep(events)
+    told = await rest.get(f"runs/{run_id}/search", q="LAMP")
+    assert told["hits"][0] == {
+        "span_id": "s1",
+        "kind": "run",
+        "found_in": "question",
+        "excerpt": "Which colour has the lamp?",
+        "hits": [[21, 25]],
+    }
+    assert told["more"] is False
+    assert len(told["hits"]) > 3
+    first = await rest.get(f"runs/{run_id}/search", q="lamp", limit=1)
+    assert (first["hits"], first["more"]) == (told["hits"][:1], True)
+    of_code = (await rest.get(f"runs/{run_id}/search", q="lamp", kind="code"))["hits"]
+    assert of_code == [hit for hit in told["hits"] if hit["kind"] == "code"] != []
+    assert (await rest.get(f"runs/{run_id}/search", q="zebra"))["hits"] == []
+    for query in ({}, {"q": ""}, {"q": "x" * 501}, {"q": "x", "kind": "cell"}, {"q": "x", "limit": 2_001}):
+        assert (await rest.ask("GET", f"runs/{run_id}/search", **query)).status == 400
+    assert (await rest.ask("GET", f"runs/{'0' * 32}/search", q="lamp")).status == 404
+
+
+async def test_a_run_says_how_many_iterations_it_may_take_and_where_its_trace_is(rest: Rest) -> None:
+    services = rest.services
+    (run_id,) = rest.keep_conversation("shelf.ipynb", "Which colour has the lamp?")
+    (loose,) = rest.keep_conversation(None, "And the door?")
+    start = json.loads(services.store.spans(run_id)[0])["payload"]
+    run = await rest.get(f"runs/{run_id}")
+    assert (run["max_iterations"], run["trace_notebook"]) == (start["max_iterations"], None)
+    # A server before this one wrote it; then this one writes another, where that one was edited.
+    contents: Any = rest.app.contents_manager
+    await ensure_async(contents.save({"type": "notebook", "format": "json", "content": EMPTY}, "shelf.trace.ipynb"))
+    assert (await rest.get(f"runs/{run_id}"))["trace_notebook"] == "shelf.trace.ipynb"
+    await ensure_async(contents.save({"type": "notebook", "format": "json", "content": EMPTY}, "shelf.ipynb"))
+    (change,), _ = services.store.take(KERNEL, services.store.notebook_at("shelf.ipynb"), recorded("Who?")[:1])
+    services.trace_files.changed(change)
+    await services.trace_files.flush()
+    listed = {run["run_id"]: run["trace_notebook"] for run in (await rest.get("runs"))["runs"]}
+    written = services.trace_files.path_of(services.store.notebook_at("shelf.ipynb"))
+    assert written == "shelf.trace-2.ipynb"
+    assert listed == {run_id: written, change.run_id: written, loose: None}
+    found = (await rest.get("search", q="lamp"))["runs"]
+    assert [run["trace_notebook"] for run in found] == [written]
 
 
 async def test_the_texts_come_with_the_events_when_asked_for_and_one_by_one(rest: Rest) -> None:

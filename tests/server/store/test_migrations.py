@@ -114,3 +114,15 @@ def test_every_table_says_what_the_store_reads(store: Store, path: Path) -> None
         assert row == pytest.approx((5, 30, 0.003))
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+
+
+def test_of_runs_that_an_earlier_version_stored_the_limit_of_iterations_is_not_known(path: Path) -> None:
+    path.parent.mkdir(mode=0o700)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrate(connection, MIGRATIONS[:1])
+        columns = "run_id, root, kernel_id, server, version, arrived, seen, began, started"
+        connection.execute(f"INSERT INTO runs ({columns}) VALUES ('r0', '', 'k', 'gone', 1, 0, 0, 0, 1)")
+    trace = record()
+    with closing(Store(path)) as store:
+        store.take("k", None, trace.events)
+        assert {run.run_id: run.max_iterations for run in store.runs()} == {"r0": None, trace.run_id: 3}

@@ -6,8 +6,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from jsonschema import Draft202012Validator
+from recorded_runs import recorded
+
 from rlm_jupyter.trace.artifacts.bundle import RUN_MIME_TYPE
+from rlm_jupyter.trace.artifacts.shapes import RunBundle
 from rlm_jupyter.trace.schema import ErrorRecord, UsageRecord
+from rlm_jupyter.trace.trace import Trace
 
 
 def test_it_has_the_answer_in_every_form(run: Any) -> None:
@@ -100,3 +105,15 @@ def test_an_answer_of_ordinary_length_is_shown_whole(run: Any) -> None:
     assert bundle["text/plain"] == run.answer
     assert bundle[RUN_MIME_TYPE]["answer"] == run.answer
     assert bundle[RUN_MIME_TYPE]["answer_left_out"] is None
+
+
+def test_our_own_type_is_what_its_schema_says(run: Any) -> None:
+    schema = RunBundle.model_json_schema(mode="serialization")
+    validator = Draft202012Validator(schema)
+    events = recorded("Which colour has the lamp?")
+    traces = [run.record(), Trace(events), Trace(events[:1]), Trace(events[: len(events) // 2])]
+    run.status, run.error = "error", ErrorRecord(name="ClientError", message="no")
+    for trace in (*traces, run.record()):
+        told = json.loads(json.dumps(trace.mimebundle()[RUN_MIME_TYPE]))
+        validator.validate(told)
+        assert list(told) == list(schema["properties"])

@@ -27,16 +27,30 @@ _PREVIEWED = frozenset("builtins collections datetime decimal numpy pandas pathl
 
 
 class Cells:
-    """What the kernel does for the host around its cells; ``describe`` is the host's way to say what a value is."""
+    """What the kernel does for the host around its cells.
 
-    def __init__(self, shell: Any, asking: Asking, describe: Callable[[Any, int], Any], host_version: str) -> None:
+    ``describe`` is the host's way to say what a value is, ``bindings`` its way to take note of what names are bound to.
+    """
+
+    def __init__(
+        self,
+        shell: Any,
+        asking: Asking,
+        describe: Callable[[Any, int], Any],
+        bindings: Callable[[Any], Any],
+        host_version: str,
+    ) -> None:
         self._shell = shell
         self._kernel = shell.kernel
         self._describe = describe
+        self._bindings = bindings
         self._host_version = host_version
         self._process = os.getpid()
         self._streams = (sys.stdout, sys.stderr)
         self._bounded: list[Bounded] = []
+        self._cell = ""
+        self._depth = 0
+        self._before: Any = None
         self._answer = Answer(shell.user_ns)
         self._overlay = Overlay(shell.user_ns)
         queries = ("llm_query", "llm_query_batched", "rlm_query", "rlm_query_batched")
@@ -82,6 +96,10 @@ class Cells:
         current_cell.set(request["header"]["msg_id"])
         if request["metadata"].get("rlm_by_hand"):
             self._answer.reopen()  # what this cell answers is in its own result
+        if self._cell != request["header"]["msg_id"]:
+            self._cell, self._depth = request["header"]["msg_id"], 0
+            self._before = self._bindings(self._shell.user_ns)
+        self._depth += 1
 
     def _end(self, result: Any = None) -> None:
         bounded, self._bounded = self._bounded, []
@@ -97,9 +115,22 @@ class Cells:
             "ready": bool(self._answer.entry.get("ready")),
             "variables": self._summaries(),
             "error": None if error is None else self._told(error),
+            "changes": self._changes(),
         }
         cell = self._kernel.get_parent("shell")["header"]["msg_id"]
         send(self._kernel, "rlm_report", {"cell": cell}, json.dumps(report).encode("ascii"))
+
+    def _changes(self) -> dict[str, list[str]]:
+        """Return what the cell has changed so far; at its own end, let go of what was there before it."""
+        before, self._depth = self._before, self._depth - 1
+        if self._depth <= 0:
+            self._before = None
+        if before is None:
+            return {}
+        changes: dict[str, list[str]] = before.changes(
+            self._shell.user_ns, self._overlay.names, self._shell.user_ns_hidden
+        )
+        return changes
 
     def _end_fork(self, result: Any) -> None:
         sys.stdout.flush()
@@ -160,7 +191,9 @@ class Cells:
         return told
 
 
-def begin(shell: Any, options: Mapping[str, Any], describe: Callable[[Any, int], Any]) -> Cells:
+def begin(
+    shell: Any, options: Mapping[str, Any], describe: Callable[[Any, int], Any], bindings: Callable[[Any], Any]
+) -> Cells:
     """Make an IPython kernel one that works for us."""
     kernel = shell.kernel
     _pack_any_text(kernel.session)
@@ -170,7 +203,8 @@ def begin(shell: Any, options: Mapping[str, Any], describe: Callable[[Any, int],
     shell.InteractiveTB.set_mode("Minimal")  # the full one takes up to 60 ms, and is told by the report anyway
     carry_cell_into_threads()
     end_with(options["parent"], options["directory"])
-    return Cells(shell, Asking(kernel, options["subcall_timeout"]), describe, options["version"])
+    asking = Asking(kernel, options["subcall_timeout"])
+    return Cells(shell, asking, describe, bindings, options["version"])
 
 
 def _pack_any_text(session: Any) -> None:
