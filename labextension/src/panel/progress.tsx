@@ -1,0 +1,95 @@
+/** How far a run is: its sub-calls, or its iterations while there are none. */
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { ReactElement } from 'react';
+
+import { count } from '../model/format';
+import type { RunModel } from '../model/run';
+import { useSurroundings } from './surroundings';
+import { rootOf } from './totals';
+
+interface Part {
+  part: 'done' | 'failed' | 'stopped' | 'running';
+  number: number;
+}
+
+function wordsOf(parts: readonly Part[], all: number, trans: TranslationBundle): string {
+  const saying: Record<Part['part'], (number: string) => string> = {
+    done: number => trans.__('%1 done', number),
+    failed: number => trans.__('%1 failed', number),
+    stopped: number => trans.__('%1 stopped', number),
+    running: number => trans.__('%1 running', number)
+  };
+  const said = parts
+    .filter(({ number }) => number > 0)
+    .map(({ part, number }) => saying[part](count(number)))
+    .join(', ');
+  return trans._n('%2 sub-call: %3', '%2 sub-calls: %3', all, count(all), said);
+}
+
+interface LineProps {
+  label: string;
+  words: string;
+  parts: readonly Part[];
+  all: number;
+}
+
+function Line({ label, words, parts, all }: LineProps): ReactElement {
+  const running = parts.find(({ part }) => part === 'running')?.number ?? 0;
+  return (
+    <div
+      className="jp-rlm-Progress"
+      role="progressbar"
+      aria-label={label}
+      aria-valuemin={0}
+      aria-valuemax={all}
+      aria-valuenow={all - running}
+      aria-valuetext={words}
+    >
+      {parts.map(({ part, number }) => (
+        <span
+          key={part}
+          data-part={part}
+          className={part === 'running' ? 'jp-rlm-striped' : undefined}
+          style={{ width: `${(100 * number) / Math.max(all, 1)}%` }}
+        />
+      ))}
+    </div>
+  );
+}
+
+/** The progress line with its words below. */
+export function Progress({ run }: { run: RunModel }): ReactElement | null {
+  const { trans } = useSurroundings();
+  const { subcalls, children, iterations } = run.tree.counts;
+  const all = subcalls.all + children.all;
+  if (all > 0) {
+    const parts: Part[] = [
+      { part: 'done', number: subcalls.ok + children.ok },
+      { part: 'failed', number: subcalls.failed + children.failed },
+      { part: 'stopped', number: subcalls.stopped + children.stopped },
+      { part: 'running', number: subcalls.running + children.running }
+    ];
+    const words = wordsOf(parts, all, trans);
+    return (
+      <>
+        <Line label={trans.__('Sub-calls')} words={words} parts={parts} all={all} />
+        <div className="jp-rlm-dim">{words}</div>
+      </>
+    );
+  }
+  const most = rootOf(run)?.max_iterations ?? 0;
+  if (run.state !== 'live' || most <= 0) {
+    return null;
+  }
+  const done = Math.min(most, Math.max(0, iterations - 1));
+  const words = trans.__('%1 of %2 iterations done', done, most);
+  // What is left is the part that "runs": it has no colour of its own here.
+  return (
+    <Line
+      label={trans.__('Iterations')}
+      words={words}
+      parts={[{ part: 'done', number: done }]}
+      all={most}
+    />
+  );
+}
