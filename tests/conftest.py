@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from jupyter_client.channels import HBChannel
 from live_kernel import LiveKernel
 
 from rlm_jupyter.environments.local import LocalREPL
 
 TESTS = Path(__file__).parent
+
+# On a busy machine a kernel that starts may take longer than a second to answer, and is not dead.
+HBChannel.time_to_dead = 30.0
 
 
 @pytest.fixture

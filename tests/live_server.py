@@ -130,9 +130,9 @@ class LiveServer:
         """The server's address, with its base URL, and without a slash at its end."""
         return f"http://127.0.0.1:{self.port}{self.base_url.rstrip('/')}"
 
-    def start(self) -> LiveServer:
-        """Start the process and wait until it answers, and the extension has begun."""
-        self.port = _free_port()
+    def start(self, port: int | None = None) -> LiveServer:
+        """Start the process and wait until it answers, and the extension has begun; on a free port, or on this one."""
+        self.port = port or _free_port()
         program = [sys.executable, "-m", {"server": "jupyter_server", "lab": "jupyterlab"}[self._command]]
         options = [
             "--no-browser",

@@ -29,13 +29,15 @@ _AGAIN = 30.0
 class Housekeeping:
     """Prunes the store some time after the server's start, and after runs have ended. Belongs to the event loop.
 
-    ``alive`` returns the kernels that there are, whose runs go on; ``on_change`` is told of the others' runs.
+    ``alive`` returns the kernels that there are, whose runs go on; ``on_change`` is told of the others' runs, and
+    ``settled`` is set when those have been ended.
     """
 
     def __init__(self, store: Store, alive: Callable[[], Collection[str]]) -> None:
         self._store = store
         self._alive = alive
         self.on_change: list[Callable[[Change], None]] = []
+        self.settled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._due = asyncio.Event()
 
@@ -85,4 +87,5 @@ class Housekeeping:
             for change in changes:
                 for listener in self.on_change:
                     listener(change)
+            self.settled.set()
             return

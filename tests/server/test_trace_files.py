@@ -272,8 +272,7 @@ async def test_a_run_under_way_is_written_at_intervals_and_only_when_something_c
     path = jp_root_dir / "a.trace.ipynb"
     desk.take(notebook, events[:half])
     assert not path.exists()
-    await eventually(path.exists, "the trace of a run under way")
-    assert "running" in path.read_text()
+    await eventually(lambda: path.exists() and "running" in path.read_text(), "the trace of a run under way")
     await desk.files.flush()
     before = path.stat().st_mtime_ns
     await desk.files.flush()

@@ -589,7 +589,7 @@ export interface components {
             excerpt: string;
             /** @enum {unknown} */
             found_in: "question" | "answer";
-            /** @description Where the words are in the excerpt: first character, and the one after the last. */
+            /** @description Where the words are in the excerpt: first character (a code point), and the one after the last. */
             hits: number[][];
             input_tokens?: number;
             iterations?: number;
@@ -1106,7 +1106,7 @@ export interface components {
             excerpt: string;
             /** @enum {unknown} */
             found_in: "question" | "code" | "output" | "prompt" | "reply" | "message" | "answer" | "error";
-            /** @description Where the words are in the excerpt: first character, and the one after the last. */
+            /** @description Where the words are in the excerpt: first character (a code point), and the one after the last. */
             hits: number[][];
             /** @enum {unknown} */
             kind: "run" | "iteration" | "model_call" | "code" | "subcall";

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
@@ -105,7 +106,10 @@ def rest(
     """The extension is running, as it is in a server whose loop is its own."""
     starting: Any = jp_serverapp.extension_manager.start_all_extensions
     jp_asyncio_loop.run_until_complete(starting())
-    return Rest(jp_serverapp, http_server_client.fetch, jp_auth_header)
+    rest = Rest(jp_serverapp, http_server_client.fetch, jp_auth_header)
+    # Else it may yet end what a test puts into the store as a kernel's that there is not.
+    jp_asyncio_loop.run_until_complete(asyncio.wait_for(rest.services.housekeeping.settled.wait(), 60))
+    return rest
 
 
 @pytest.fixture

@@ -9,6 +9,11 @@ function isHere(address: string): boolean {
 }
 
 function close(element: Element): void {
+  if (element.localName === 'form') {
+    // To send it, even to nowhere, is to leave Lab.
+    element.replaceWith(...element.childNodes);
+    return;
+  }
   for (const name of COMMANDS) {
     element.removeAttribute(name);
   }
@@ -39,8 +44,9 @@ export class ClosedSanitizer implements IRenderMime.ISanitizer {
 
   readonly allowCommandLinker = false;
 
+  /** Lab makes links of data: addresses, too. */
   getAutolink(): boolean {
-    return this.sanitizer.getAutolink?.() ?? true;
+    return false;
   }
 
   sanitize(dirty: string, options?: IRenderMime.ISanitizerOptions): string {
