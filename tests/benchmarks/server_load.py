@@ -22,7 +22,7 @@ from benchmarks.scripted_model import ScriptedModel
 from benchmarks.table import table
 from live_server import LiveServer, eventually
 
-__all__ = ["measure"]
+__all__ = ["LOAD", "measure"]
 
 _TESTS = str(Path(__file__).resolve().parents[1])
 
@@ -33,7 +33,7 @@ _SECONDS = 10
 _SPANS = 10_000  # of a run
 
 # The kernel makes its events by hand: a recorder would not keep up with so many.
-_LOAD = """
+LOAD = """
 import json, time, uuid
 from comm.base_comm import BaseComm
 from rlm_jupyter.trace.digest import text_digest
@@ -112,7 +112,7 @@ def _measure(seconds: int, rate: int) -> list[Figure]:
         LiveServer(Path(folder), arguments=arguments, env={"PYTHONPATH": path}) as server,
     ):
         kernel = server.notebook("load.ipynb", extension=False)
-        kernel.ok(_LOAD)
+        kernel.ok(LOAD)
         kernel.ok(f"load({rate}, 1, {_SPANS})")  # what is imported at first use
         _finished(server)
         before = server.get("loop-probe")

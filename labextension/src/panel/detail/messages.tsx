@@ -8,7 +8,6 @@ import type { RunModel } from '../../model/run';
 import type { Span } from '../../model/span';
 import { Button } from '../button';
 import { useSurroundings } from '../surroundings';
-import { LongText } from './long';
 import { Nothing, Section } from './section';
 import { Stored, useText } from './stored';
 
@@ -21,14 +20,15 @@ interface MessageProps {
 function Message({ run, message, number }: MessageProps): ReactElement {
   const { trans } = useSurroundings();
   const record = useText(run, message.digest);
-  const roles: Record<string, string> = {
-    system: trans.__('System'),
-    user: trans.__('User'),
-    assistant: trans.__('Model')
-  };
+  // A map: a role may be any text, `__proto__` too.
+  const roles = new Map([
+    ['system', trans.__('System')],
+    ['user', trans.__('User')],
+    ['assistant', trans.__('Model')]
+  ]);
   return (
     <Section
-      title={roles[message.role] ?? message.role}
+      title={roles.get(message.role) ?? message.role}
       note={trans.__('message %1', number)}
       copy={record?.text}
     >
@@ -74,11 +74,12 @@ export function Messages({ run, span }: { run: RunModel; span: Span }): ReactEle
 }
 
 /** The prompt of a sub-call. */
-export function Prompt({ prompt }: { prompt: string }): ReactElement {
+export function Prompt({ run, digest }: { run: RunModel; digest: string }): ReactElement {
   const { trans } = useSurroundings();
+  const record = useText(run, digest);
   return (
-    <Section title={trans.__('Prompt')} copy={prompt}>
-      <LongText text={prompt} />
+    <Section title={trans.__('Prompt')} copy={record?.text}>
+      <Stored run={run} digest={digest} />
     </Section>
   );
 }
