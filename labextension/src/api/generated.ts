@@ -609,7 +609,10 @@ export interface components {
             session_id?: string | null;
             status: components["schemas"]["Status"];
             subcalls?: number;
-            /** @description The path of its notebook's trace notebook; null where there is none, or none yet. */
+            /**
+             * @description The path of its notebook's trace notebook; null where there is none, or none yet. In a list of several
+             *     notebooks' runs, only what this server has written is told.
+             */
             trace_notebook?: string | null;
             /** @description Which turn of its session it is, from 0. */
             turn?: number | null;
@@ -845,7 +848,10 @@ export interface components {
             session_id: string | null;
             status: components["schemas"]["Status"];
             subcalls: number;
-            /** @description The path of its notebook's trace notebook; null where there is none, or none yet. */
+            /**
+             * @description The path of its notebook's trace notebook; null where there is none, or none yet. In a list of several
+             *     notebooks' runs, only what this server has written is told.
+             */
             trace_notebook: string | null;
             /** @description Which turn of its session it is, from 0. */
             turn: number | null;
@@ -980,7 +986,10 @@ export interface components {
                 stopping: boolean;
             };
             subcalls?: number;
-            /** @description The path of its notebook's trace notebook; null where there is none, or none yet. */
+            /**
+             * @description The path of its notebook's trace notebook; null where there is none, or none yet. In a list of several
+             *     notebooks' runs, only what this server has written is told.
+             */
             trace_notebook?: string | null;
             /** @description Which turn of its session it is, from 0. */
             turn?: number | null;

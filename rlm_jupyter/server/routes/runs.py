@@ -110,9 +110,15 @@ class TextHandler(RLMHandler):
 
 
 async def runs_json(services: Services, runs: Sequence[RunRow], *, listed: bool = True) -> list[dict[str, Any]]:
-    """Return what is known of runs; ``cut`` says that their texts may be cut, as the store does in lists."""
+    """Return what is known of runs; ``cut`` says that their texts may be cut, as the store does in lists.
+
+    Where one notebook's runs are asked for, its trace is looked for; of many only what this server wrote is told.
+    """
     notebooks = {run.notebook_id: run.notebook for run in runs if run.notebook_id is not None and run.notebook}
-    traces = {number: await services.trace_files.found_at(number, path) for number, path in notebooks.items()}
+    files = services.trace_files
+    traces: dict[int, str | None] = {number: files.path_of(number) for number in notebooks}
+    if len(notebooks) == 1:
+        traces = {number: await files.found_at(number, path) for number, path in notebooks.items()}
     return [{**_run(run, listed=listed), "trace_notebook": traces.get(run.notebook_id or 0)} for run in runs]
 
 
