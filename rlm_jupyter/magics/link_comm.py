@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 from comm import get_comm_manager
 from comm.base_comm import BaseComm
 
+from .cell_status import CellStatus
+
 if TYPE_CHECKING:
     from ipykernel.ipkernel import IPythonKernel
 
@@ -33,6 +35,7 @@ class LinkComm(BaseComm):
         self._kernel = kernel
         self._process = os.getpid()
         self._hear = hear
+        self._status = CellStatus(kernel)
         self._answered = threading.Event()
         # It is opened by whoever made it, who may be answered at once and on another thread.
         super().__init__(target_name=TARGET, comm_id=f"{TARGET}-{uuid.uuid4().hex}", primary=False)
@@ -49,6 +52,7 @@ class LinkComm(BaseComm):
     def close(self, *arguments: Any, **keys: Any) -> None:
         """Close the comm, and greet nobody any more."""
         self._answered.set()
+        self._status.close()
         super().close(*arguments, **keys)
 
     def publish_msg(
@@ -69,6 +73,7 @@ class LinkComm(BaseComm):
     def handle_msg(self, msg: dict[str, Any]) -> None:
         """Hear what the server says. The base class pretends that a cell runs, and matplotlib shows its figures."""
         self._answered.set()
+        self._status.repeat()
         self._hear(msg["content"].get("data"))
 
     def handle_close(self, msg: dict[str, Any]) -> None:

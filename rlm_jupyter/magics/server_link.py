@@ -336,8 +336,14 @@ class ServerLink:
         }
 
     def _reachable(self) -> Reach:
-        """Return how the kernel can be reached while a cell runs, and open the control channel where it is needed."""
-        if "kernel subshells" in self._kernel.kernel_info.get("supported_features", ()):
+        """Return how the kernel can be reached while a cell runs, and open the control channel where it is needed.
+
+        Before 7.4 ipykernel has subshells, and tells nobody that one is gone.
+        """
+        from ipykernel._version import version_info
+
+        has_subshells = "kernel subshells" in self._kernel.kernel_info.get("supported_features", ())
+        if has_subshells and version_info >= (7, 4):
             return "subshell"
         if self._kernel.control_thread is None:
             return "shell"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
 import pytest
+from ipykernel._version import version_info
 from live_kernel import LiveKernel
 from nbclient import NotebookClient
 from scripted_server import Reply, ScriptedServer
@@ -53,7 +53,7 @@ def test_the_greeting(stage: Stage, part: ServerPart) -> None:
     assert f"comm-{part.comm_id}".encode().startswith(wire.TOPIC)
     hello = wire.from_kernel.validate_python(part.data(opened))
     assert isinstance(hello, wire.Hello)
-    assert hello.reach == ("control" if version("ipykernel").startswith("6.") else "subshell")
+    assert hello.reach == ("subshell" if version_info >= (7, 4) else "control")
 
 
 def test_loading_prints_nothing_and_unloading_puts_everything_back(stage: Stage, part: ServerPart) -> None:
@@ -113,6 +113,26 @@ def test_a_front_end_that_closes_the_comm_stops_nothing(stage: Stage, part: Serv
     stage.kernel.ok("%unload_ext rlm_jupyter")
     assert stage.kernel.value("len(get_ipython().kernel.comm_manager.comms)") == 0
     stage.kernel.ok("%load_ext rlm_jupyter")
+
+
+def test_a_kernel_that_hears_something_while_its_cell_runs_says_that_it_is_still_busy(
+    stage: Stage, part: ServerPart, tmp_path: Path
+) -> None:
+    over = tmp_path / "over"
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(over)!r}).exists(): time.sleep(0.005)"
+    cell = stage.kernel.send(wait)
+
+    def status() -> str:
+        while True:
+            message = stage.kernel.client.get_iopub_msg(timeout=30)
+            if message["msg_type"] == "status" and message["parent_header"].get("msg_id") == cell:
+                return str(message["content"]["execution_state"])
+
+    assert status() == "busy"
+    part.say({"type": "notebook", "path": "elsewhere.ipynb"})
+    assert status() == "busy"
+    over.touch()
+    assert stage.kernel.finish(cell).status == "ok"
 
 
 def test_what_is_missing_is_sent_again(stage: Stage, part: ServerPart) -> None:

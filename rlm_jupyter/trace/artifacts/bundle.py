@@ -8,7 +8,7 @@ from rlm_jupyter.trace.schema import SCHEMA_VERSION
 from rlm_jupyter.trace.trace import Span, Trace
 
 from .excerpt import answer_excerpt, error_message, error_text
-from .facts import run_line, span_name, status_text, token_counts
+from .facts import is_out_of_iterations, run_line, span_name, status_text, token_counts
 from .html_summary import html_summary
 from .inert import inert_markdown, plain_text, without_controls
 from .shapes import BundleError, BundleSpan, BundleUsage, RunBundle
@@ -49,6 +49,7 @@ def run_json(trace: Trace) -> dict[str, Any]:
         answer=answer if trace.answer is not None else None,
         answer_left_out=left_out or None,
         status=trace.status,
+        out_of_iterations=is_out_of_iterations(trace),
         error=BundleError(name=error.name, message=error_message(error)) if error is not None else None,
         model=run.model,
         backend=run.backend,

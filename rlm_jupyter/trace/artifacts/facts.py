@@ -29,6 +29,7 @@ __all__ = [
     "error_of",
     "first_line",
     "is_compaction",
+    "is_out_of_iterations",
     "iteration_title",
     "omitted_below",
     "outcome_text",
@@ -59,10 +60,15 @@ def status_text(status: Status | None) -> str:
     return _STATUS[status]
 
 
+def is_out_of_iterations(trace: Trace) -> bool:
+    """Return whether the run answered because its iterations were used up, and it was asked for what it had."""
+    last = trace.iterations[-1].start.payload if trace.iterations else None
+    return trace.status == "ok" and isinstance(last, IterationStart) and last.closing
+
+
 def outcome_text(trace: Trace) -> str:
     """Return how the trace's run ended; an answer that was asked for when the iterations were used up is told apart."""
-    last = trace.iterations[-1].start.payload if trace.iterations else None
-    if trace.status == "ok" and isinstance(last, IterationStart) and last.closing:
+    if is_out_of_iterations(trace):
         return "out of iterations, answered with what it had"
     return status_text(trace.status)
 

@@ -49,6 +49,7 @@ class BundleSpan(_Shape):
 class RunBundle(_Shape):
     """A run in short: question, answer, status, usage, and 500 spans of its tree, the root's own steps first.
 
+    ``out_of_iterations``: it answered with what it had when its iterations were used up.
     ``answer_left_out`` is a sentence for below an answer that is an excerpt, and None below a whole one.
     Times are seconds since the epoch, cost is in US dollars; None means unknown.
     """
@@ -61,6 +62,7 @@ class RunBundle(_Shape):
     answer: str | None
     answer_left_out: str | None
     status: Status | None
+    out_of_iterations: bool = False
     error: BundleError | None
     model: str
     backend: str
