@@ -108,12 +108,17 @@ async def test_a_cell_that_begins_while_a_message_is_read_is_not_taken_for_idle(
     await eventually(lambda: kernel.manager.execution_state == "idle", "an idle kernel")
 
 
-async def test_a_kernel_that_hears_nothing_meanwhile_is_told_when_its_cell_has_ended(listener: Listener) -> None:
+async def test_a_kernel_that_hears_nothing_meanwhile_is_told_when_its_cell_has_ended(
+    listener: Listener, tmp_path: Path
+) -> None:
     kernel = await listener.greeted(reach="shell")
     assert listener.link.reach(kernel.kernel_id) == "shell"
     # The message has arrived when the subshell has been asked something after it; the cell has not ended then.
     await kernel.run("over = False")
-    cell = asyncio.ensure_future(kernel.run("import time\nwhile not over: time.sleep(0.005)"))
+    begun = tmp_path / "begun"
+    touch = f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()\n"
+    cell = asyncio.ensure_future(kernel.run(touch + "while not over: time.sleep(0.005)"))
+    await eventually(begun.exists, "the cell")
     assert await listener.link.send(kernel.kernel_id, Reviewer(present=True))
     await kernel.aside("over = not heard")
     await cell
