@@ -104,13 +104,7 @@ export default tseslint.config(
     }
   },
   {
-    files: [
-      'src/index.ts',
-      'src/renderer/index.ts',
-      'src/renderer/plugin.ts',
-      'test/environment.ts',
-      '*.config.ts'
-    ],
+    files: ['src/index.ts', 'test/environment.ts', '*.config.ts'],
     rules: { 'no-restricted-syntax': ['error', ...forbiddenSyntax] }
   },
   {

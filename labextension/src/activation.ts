@@ -13,6 +13,7 @@ import { MessageLoop } from '@lumino/messaging';
 import { Changes } from './api/changes';
 import { Api } from './api/client';
 import { rlmIcon } from './icon';
+import { setLocale } from './model/format';
 import { PanelModel } from './model/panel';
 import { LabActions } from './notebook/actions';
 import { ActiveNotebook } from './notebook/active';
@@ -24,9 +25,10 @@ import { LINK_PATTERN, readLink } from './notebook/links';
 import { Opener } from './notebook/opening';
 import { Relay } from './notebook/relay';
 import { RunPanel } from './panel/panel';
+import { Panels, type RunView } from './panels';
 import { Settings } from './settings';
 import { Sidebar } from './sidebar';
-import { RunTabs, type RunView } from './tabs';
+import { RunTabs } from './tabs';
 import { CommandIDs, PANEL_ID, TRANSLATION_DOMAIN, type IRunPanel } from './tokens';
 
 /** Lab's command that shows settings. */
@@ -61,6 +63,8 @@ interface Parts {
   relay: Relay;
   active: ActiveNotebook;
   documents: Documents;
+  panels: Panels;
+  /** The actions of the panel that the user is at. */
   actions: LabActions;
   /** Make a model, and a panel that shows it. */
   view(): RunView;
@@ -68,8 +72,9 @@ interface Parts {
 
 /** Add the panel and its commands to Lab. */
 export function activatePanel(offered: Offered): IRunPanel {
+  setLocale(offered.translator.languageCode);
   const parts = partsOf(offered);
-  const { active, changes, relay, settings, trans } = parts;
+  const { active, changes, panels, relay, settings, trans } = parts;
   const { model, widget } = parts.view();
   widget.id = PANEL_ID;
   widget.title.icon = rlmIcon;
@@ -77,9 +82,8 @@ export function activatePanel(offered: Offered): IRunPanel {
   const sidebar = new Sidebar(offered.app.shell, offered.labShell, widget);
   const added = commandsOf(offered, parts, model, sidebar);
   offered.restorer?.add(widget, PANEL_ID);
-  relay.met.connect((_, kernelId) => model.kernelSpeaks(kernelId));
   relay.follow(offered.tracker);
-  const following = followActive({ api: parts.api, model, active, settings });
+  const following = followActive({ api: parts.api, model, active });
   changes.changed.connect((_, { kind, action, notebook }) => {
     const began = kind === 'run' && action === 'began' && notebook === active.path;
     if (began && settings.values.openOnRun && !sidebar.isShown) {
@@ -93,7 +97,7 @@ export function activatePanel(offered: Offered): IRunPanel {
     return true;
   });
   widget.disposed.connect(() => {
-    for (const used of [following, added, settings, active, relay, model, changes]) {
+    for (const used of [following, added, panels, settings, active, relay, model, changes]) {
       used.dispose();
     }
   });
@@ -109,14 +113,20 @@ function partsOf(offered: Offered): Parts {
   const changes = new Changes({ events, api, failure });
   const active = new ActiveNotebook(tracker);
   const documents = new Documents(app.shell, tracker, offered.docManager);
-  const actions = new LabActions({ api, active, documents, commands, trans });
+  const settings = new Settings(offered.registry);
+  const relay = new Relay(api);
+  const panels = new Panels({ shell: app.shell, settings, met: relay.met });
+  const actionsOf = (model: () => PanelModel) =>
+    new LabActions({ api, model, active, documents, commands, trans });
   const view = (): RunView => {
     const model = new PanelModel({ api, changes });
+    const actions = actionsOf(() => model);
     const widget = new RunPanel({ model, actions, rendermime, languages, translator });
+    panels.add({ model, widget });
     return { model, widget };
   };
-  const settings = new Settings(offered.registry);
-  return { trans, settings, api, changes, relay: new Relay(api), active, documents, actions, view };
+  const actions = actionsOf(() => panels.current);
+  return { trans, settings, api, changes, relay, active, documents, panels, actions, view };
 }
 
 /** Add the commands, and put them where they are called from; return what takes them away. */
@@ -126,22 +136,24 @@ function commandsOf(
   model: PanelModel,
   sidebar: Sidebar
 ): IDisposable {
-  const { app, palette, restorer, registry, router } = offered;
-  const { api, actions, active, documents, trans, view } = parts;
+  const { app, labShell, palette, restorer, router } = offered;
+  const { api, actions, active, documents, panels, trans, view } = parts;
   const show = (): void => sidebar.show();
   const opener = new Opener({ api, active, documents, model, show });
   const tabs = new RunTabs(app, trans, view);
   const added = addCommands(app.commands, {
-    model,
+    panels,
     actions,
     active,
     trans,
+    fetchRun: runId => api.run(runId),
+    fetchSessions: path => api.sessions(path),
     asking: new Asking(api, trans),
     show,
     hide: () => sidebar.hide(),
     isShown: () => sidebar.isShown,
     openRun: (runId, spanId, notebook) => opener.open({ runId, spanId, notebook }),
-    openInTab: (runId, spanId) => tabs.open(runId, spanId),
+    openInTab: labShell && ((runId, spanId) => tabs.open(runId, spanId)),
     openLink: (path, search) => {
       const target = readLink(path, search);
       if (target !== null) {
@@ -149,7 +161,8 @@ function commandsOf(
         void app.restored.then(() => actions.open(() => opener.follow(target)));
       }
     },
-    openSettings: registry && (() => void app.commands.execute(SETTINGS, { query: 'RLM' }))
+    canOpenSettings: () => app.commands.hasCommand(SETTINGS),
+    openSettings: () => void app.commands.execute(SETTINGS, { query: 'RLM' })
   });
   for (const command of IN_PALETTE) {
     palette?.addItem({ command, category: trans.__('RLM') });

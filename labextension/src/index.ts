@@ -16,6 +16,9 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { activatePanel } from './activation';
+import { Api } from './api/client';
+import { setLocale } from './model/format';
+import { ServerEndings } from './renderer/endings';
 import { rendererFactories } from './renderer/factories';
 import { Settings } from './settings';
 import { StatusItem } from './status/item';
@@ -70,13 +73,16 @@ const renderer: JupyterFrontEndPlugin<void> = {
   description: 'Shows runs in the outputs of cells, also those of saved notebooks.',
   autoStart: true,
   requires: [IRenderMimeRegistry],
-  activate: ({ commands }: JupyterFrontEnd, rendermime: IRenderMimeRegistry) => {
-    const openRun = (runId: string) => {
-      void commands.execute(CommandIDs.openRun, { run_id: runId });
-    };
-    // The panel's plugin can be turned off, or start later.
-    const found = () => (commands.hasCommand(CommandIDs.openRun) ? openRun : null);
-    for (const factory of rendererFactories(found)) {
+  optional: [ITranslator],
+  activate: (
+    { commands, serviceManager }: JupyterFrontEnd,
+    rendermime: IRenderMimeRegistry,
+    translator: ITranslator | null
+  ) => {
+    setLocale((translator ?? nullTranslator).languageCode);
+    const { events, serverSettings } = serviceManager;
+    const endings = new ServerEndings(new Api(serverSettings), events);
+    for (const factory of rendererFactories(commands, endings)) {
       rendermime.addFactory(factory);
     }
   }

@@ -30,6 +30,8 @@ export class Sidebar {
   /** Bring the panel up. */
   show(): void {
     this.shell.activateById(this.panel.id);
+    // Notebook 7 brings it up, and leaves the focus where it was.
+    this.panel.activate();
   }
 
   /** Bring the panel up, and leave the focus where the user types. */

@@ -5,13 +5,9 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Widget } from '@lumino/widgets';
 import { rlmIcon } from './icon';
 import type { PanelModel } from './model/panel';
+import { plainLine } from './model/plain';
+import type { RunView } from './panels';
 import { CommandIDs } from './tokens';
-
-/** A run's own model, and the widget that shows it. */
-export interface RunView {
-  model: PanelModel;
-  widget: Widget;
-}
 
 interface Tab {
   runId: string;
@@ -39,38 +35,47 @@ export class RunTabs {
 
   /** Show a run in its tab, and a span of it when one is named. */
   async open(runId: string, spanId: string | null): Promise<void> {
-    const tab = this.tabs.get(runId) ?? (await this.add(runId));
-    if (spanId !== null) {
-      tab.model.openRun(runId, spanId);
+    const open = this.tabs.get(runId);
+    const tab = open ?? (await this.add(runId, spanId));
+    if (open !== undefined && spanId !== null) {
+      open.model.openRun(runId, spanId);
     }
     this.app.shell.activateById(tab.widget.id);
   }
 
-  private async add(runId: string): Promise<Tab> {
+  private async add(runId: string, spanId: string | null): Promise<Tab> {
     const { model, widget: content } = this.view();
     const widget = new MainAreaWidget({ content });
     const tab = { runId, model, widget };
+    // There is nothing in it, and it would be an empty strip above the panel.
+    widget.toolbar.hide();
     this.tabs.set(runId, tab);
     widget.id = `rlm-jupyter-run-${runId}`;
     widget.title.icon = rlmIcon;
     widget.title.closable = true;
     widget.title.label = this.trans.__('Run');
-    model.changed.connect(() => this.entitle(tab));
+    model.changed.connect(() => {
+      this.entitle(tab);
+      if (model.run?.state === 'over') {
+        model.setFollow(false);
+      }
+    });
     widget.disposed.connect(() => {
       this.tabs.delete(runId);
       model.dispose();
     });
-    model.openRun(runId);
+    model.openRun(runId, spanId);
     this.app.shell.add(widget, 'main', { type: 'RLM' });
     await this.tracker.add(widget);
     return tab;
   }
 
   private entitle({ model, widget }: Tab): void {
-    const question = model.run?.run?.question.trim().replace(/\s+/g, ' ');
-    if (question && widget.title.caption !== question) {
-      widget.title.caption = question;
-      widget.title.label = question.length > 30 ? `${question.slice(0, 29)}…` : question;
+    const question = model.run?.run?.question;
+    const caption = plainLine(question, 500);
+    if (caption && widget.title.caption !== caption) {
+      widget.title.caption = caption;
+      widget.title.label = plainLine(question, 30);
     }
   }
 

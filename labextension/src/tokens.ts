@@ -47,13 +47,13 @@ export const CommandIDs = {
   openLink: 'rlm-jupyter:open-link'
 } as const;
 
-/** What the panel's plugin gives to others. */
+/** What the panel's plugin gives to them. */
 export interface IRunPanel {
   /** What the panel in the sidebar shows. */
   readonly model: PanelModel;
 }
 
-/** The panel, for plugins that build on it. */
+/** The panel, for the extension's other plugins. */
 export const IRunPanel = new Token<IRunPanel>(
   'rlm-jupyter:IRunPanel',
   'The panel that shows the runs of the active notebook.'

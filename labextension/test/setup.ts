@@ -1,8 +1,15 @@
 /* What jsdom lacks and Lab's packages look for when they are imported. */
 class NoDragEvent extends MouseEvent {}
 
-function noMatch(media: string): Partial<MediaQueryList> {
-  return { media, matches: false, addEventListener() {}, removeEventListener() {} };
+function noMatch(media: string): object {
+  return {
+    media,
+    matches: false,
+    addEventListener() {},
+    removeEventListener() {},
+    addListener() {},
+    removeListener() {}
+  };
 }
 
 class NoResizeObserver implements ResizeObserver {
@@ -11,7 +18,14 @@ class NoResizeObserver implements ResizeObserver {
   disconnect(): void {}
 }
 
+class NoIntersectionObserver {
+  observe(): void {}
+  unobserve(): void {}
+  disconnect(): void {}
+}
+
 Object.assign(globalThis, {
+  IntersectionObserver: globalThis.IntersectionObserver ?? NoIntersectionObserver,
   DragEvent: globalThis.DragEvent ?? NoDragEvent,
   ResizeObserver: globalThis.ResizeObserver ?? NoResizeObserver,
   matchMedia: globalThis.matchMedia ?? noMatch

@@ -283,10 +283,14 @@ def test_an_answer_that_can_only_come_between_cells(stage: Stage, part: ServerPa
     failed = stage.kernel.run("%rlm resume a1ff")
     assert "Run this cell again" in failed.error
     part.listen(lambda: bool(part.of("ask_session")))
-    request_id = part.of("ask_session")[-1]["request_id"]
-    told = {"type": "tell_session", "request_id": request_id, "session": EARLIER, "found": 1}
-    part.say(told, channel="shell")
-    part.listen(lambda: stage.kernel.run("%rlm resume a1ff").status == "ok")
+
+    def is_resumed() -> bool:
+        request_id = part.of("ask_session")[-1]["request_id"]
+        told = {"type": "tell_session", "request_id": request_id, "session": EARLIER, "found": 1}
+        part.say(told, channel="shell")
+        return stage.kernel.run("%rlm resume a1ff").status == "ok"
+
+    part.listen(is_resumed)
     assert "An older answer" in stage.kernel.ok("%rlm history").text
 
 

@@ -46,6 +46,7 @@ interface Asked {
   query?: Record<string, string | number | boolean | undefined>;
   body?: unknown;
   keepalive?: boolean;
+  signal?: AbortSignal;
 }
 
 /** Asks the server, as Lab asks it: with its base URL, its token and its XSRF cookie. */
@@ -60,11 +61,6 @@ export class Api {
     return this._reached;
   }
 
-  /** Whether the last request reached the server. */
-  get isReached(): boolean {
-    return this._isReached;
-  }
-
   /** How the extension is. */
   health(): Promise<Health> {
     return this.json(['health']);
@@ -76,25 +72,14 @@ export class Api {
     return (await this.json<{ sessions: Session[] }>(['sessions'], { query })).sessions;
   }
 
-  /** Deletes a session with its runs, and returns how many these were; `notebookId` counts where there is no path. */
-  async deleteSession(
-    id: string,
-    notebook: string | null,
-    notebookId?: number | null
-  ): Promise<number> {
-    const query = { notebook: notebook ?? undefined, notebook_id: notebookId ?? undefined };
-    const asked: Asked = { method: 'DELETE', query };
-    return (await this.json<{ deleted: number }>(['sessions', id], asked)).deleted;
-  }
-
   /** The runs of a notebook, the last one first; `next` goes into `before`. */
   runs(notebook: string, options: RunsQuery = {}): Promise<{ runs: Run[]; next: string | null }> {
     return this.json(['runs'], { query: { notebook, ...options } });
   }
 
   /** A run with its texts in full, and how it is steered. */
-  run(id: string): Promise<RunInFull> {
-    return this.json(['runs', id]);
+  run(id: string, signal?: AbortSignal): Promise<RunInFull> {
+    return this.json(['runs', id], { signal });
   }
 
   /** Deletes a run that is over. */
@@ -103,27 +88,23 @@ export class Api {
   }
 
   /** The events of a run's spans from a number on. */
-  spans(id: string, since: number, limit = 5000): Promise<SpansPage> {
-    return this.json(['runs', id, 'spans'], { query: { since, limit } });
+  spans(id: string, since: number, limit = 5000, signal?: AbortSignal): Promise<SpansPage> {
+    return this.json(['runs', id, 'spans'], { query: { since, limit }, signal });
   }
 
   /** A text of a run. */
-  text(id: string, digest: string): Promise<TextRecord> {
-    return this.json(['runs', id, 'texts', digest]);
+  text(id: string, digest: string, signal?: AbortSignal): Promise<TextRecord> {
+    return this.json(['runs', id, 'texts', digest], { signal });
   }
 
   /** The spans of a run in which the words are. */
   searchRun(
     id: string,
     q: string,
-    options: { kind?: string; limit?: number } = {}
+    options: { kind?: string; limit?: number } = {},
+    signal?: AbortSignal
   ): Promise<{ hits: SpanHit[]; more: boolean }> {
-    return this.json(['runs', id, 'search'], { query: { q, ...options } });
-  }
-
-  /** The runs whose question or answer holds the words, the best first. */
-  async search(q: string, notebook?: string): Promise<Run[]> {
-    return (await this.json<{ runs: Run[] }>(['search'], { query: { q, notebook } })).runs;
+    return this.json(['runs', id, 'search'], { query: { q, ...options }, signal });
   }
 
   /** Steers a run that is under way. */
@@ -134,11 +115,6 @@ export class Api {
   /** The formats that a run can be had in. */
   async artifacts(id: string): Promise<Format[]> {
     return (await this.json<{ artifacts: Format[] }>(['runs', id, 'artifacts'])).artifacts;
-  }
-
-  /** Where a run is in one format. */
-  artifactUrl(id: string, format: string): string {
-    return this.url(['runs', id, 'artifacts', format]);
   }
 
   /** A run in one format, and a name for the file. */
@@ -178,8 +154,11 @@ export class Api {
     read: (response: Response) => Promise<T>
   ): Promise<T> {
     const patience = new AbortController();
-    const timer = setTimeout(() => patience.abort(), PATIENCE);
+    const stop = (): void => patience.abort();
+    const timer = setTimeout(stop, PATIENCE);
+    asked.signal?.addEventListener('abort', stop);
     try {
+      asked.signal?.throwIfAborted();
       const init = initOf(asked, patience.signal);
       const url = this.url(parts, asked.query);
       const response = await ServerConnection.makeRequest(url, init, this.settings);
@@ -192,14 +171,22 @@ export class Api {
       }
       return await read(response);
     } catch (error) {
+      if (asked.signal?.aborted) {
+        throw new ApiError(0, 'The request was called off.');
+      }
       // Whatever else is thrown says that no server was reached, or that the connection broke in the middle.
       throw error instanceof ApiError ? error : this.lost(error);
     } finally {
       clearTimeout(timer);
+      asked.signal?.removeEventListener('abort', stop);
     }
   }
 
   private url(parts: readonly string[], query: Asked['query'] = {}): string {
+    if (parts.some(part => /^\.{0,2}$/.test(part))) {
+      // Such a part would lead somewhere else.
+      throw new ApiError(400, `There is nothing of this name: ${parts.join('/')}`);
+    }
     const url = URLExt.join(this.settings.baseUrl, ROOT, ...parts.map(encodeURIComponent));
     const given = Object.entries(query).filter(([, value]) => value !== undefined);
     const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));

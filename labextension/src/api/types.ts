@@ -45,11 +45,6 @@ export type Health = Schemas['Health'];
 /** A span in which the words of a search are; `hits` are where they are in the excerpt. */
 export type SpanHit = Schemas['SpanHit'];
 
-/** A run in short, as a notebook keeps it: `application/vnd.rlm-jupyter.run+json`. */
-export type RunJSON = Schemas['RunBundle'];
-/** A span of a run in short. */
-export type SpanJSON = Schemas['BundleSpan'];
-
 /** An event of the bus, `urn:rlm-jupyter:changes:v1`: it names what changed. */
 export interface Change {
   kind: 'run' | 'session' | 'notebook';

@@ -22,11 +22,15 @@ export class SpanFeed {
   private next = 0;
   private missing: Range[] = [];
   private _standing: Standing | null = null;
+  /** How the run stood when its first page came, of however many attempts. */
+  private first: Standing | null = null;
 
+  /** `signal` calls off what is under way. */
   constructor(
     private readonly api: Pick<Api, 'spans'>,
     private readonly runId: string,
-    private readonly tree: SpanTree
+    private readonly tree: SpanTree,
+    private readonly signal?: AbortSignal
   ) {}
 
   /** How the run stood at last; null before anything came. */
@@ -36,31 +40,32 @@ export class SpanFeed {
 
   /** Fetches all events, several pages at once; `onPage` is called as they come. */
   async load(known: Known, onPage: () => void): Promise<void> {
-    const first = await this.all(known, events => {
+    const standing = await this.all(known, (events, page) => {
+      this.first ??= page;
       this.tree.take(events);
       onPage();
     });
-    if (isRevived(first, this.standing!)) {
-      await this.loadAnew(this.standing!);
+    if (isRevived(this.first ?? standing, standing)) {
+      await this.loadAnew(standing);
     }
   }
 
   /** Fetches a page of what is new, and what came late; returns whether there is more of it. */
   async advance(): Promise<boolean> {
     const since = this.next;
-    const page = await this.api.spans(this.runId, since, PAGE);
+    const page = await this.api.spans(this.runId, since, PAGE, this.signal);
     if (this._standing !== null && isRevived(this._standing, page)) {
       await this.loadAnew(page);
       return true;
     }
     this.tree.take(page.events);
-    const late = without(this.missing, page.missing);
+    for (const [from, to] of without(this.missing, page.missing)) {
+      await this.stretch(from, to + 1, events => this.tree.take(events));
+    }
+    // Only now: where what came late cannot be had, it stays on the list, and the page is asked for again.
     this.next = page.next;
     this.missing = below(page.missing, page.next);
     this._standing = page;
-    for (const [from, to] of late) {
-      await this.stretch(from, to + 1, events => this.tree.take(events));
-    }
     return page.more;
   }
 
@@ -76,8 +81,11 @@ export class SpanFeed {
     this.tree.take(events);
   }
 
-  /** Fetches the whole run, and returns how it stood at first. */
-  private async all(known: Known, take: (events: SpanEvent[]) => void): Promise<Standing> {
+  /** Fetches the whole run, and returns how it stood at last. */
+  private async all(
+    known: Known,
+    take: (events: SpanEvent[], page: SpansPage) => void
+  ): Promise<Standing> {
     const width = widthOf(known);
     const starts: number[] = [];
     for (let start = 0; start <= Math.max(known.last_seq, 0); start += width) {
@@ -85,27 +93,30 @@ export class SpanFeed {
     }
     const pages: SpansPage[] = new Array<SpansPage>(starts.length);
     const missing: Range[][] = new Array<Range[]>(starts.length);
-    let first: Standing | null = null;
     let at = 0;
     const work = async (): Promise<void> => {
       while (at < starts.length) {
         const lane = at++;
         const end = lane + 1 < starts.length ? starts[lane + 1] : Infinity;
         await this.stretch(starts[lane], end, (events, page) => {
-          first ??= page;
           // What a page did not have was missing when it was made, whatever later ones say.
           missing[lane] ??= below(without(page.missing, [[0, starts[lane] - 1]]), end);
           pages[lane] = page;
-          take(events);
+          take(events, page);
         });
       }
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    try {
+      await Promise.all(Array.from({ length: AT_ONCE }, work));
+    } finally {
+      // Where one failed, the others begin no more pages.
+      at = starts.length;
+    }
     const last = pages[pages.length - 1];
     this.next = last.next;
     this.missing = below(missing.flat(), last.next);
     this._standing = last;
-    return first ?? last;
+    return last;
   }
 
   /** Fetches the events with numbers from `start` to before `end`. */
@@ -117,7 +128,7 @@ export class SpanFeed {
     let since = start;
     let page: SpansPage;
     do {
-      page = await this.api.spans(this.runId, since, Math.min(PAGE, end - since));
+      page = await this.api.spans(this.runId, since, Math.min(PAGE, end - since), this.signal);
       take(page.events, page);
       since = page.next;
     } while (page.more && since < end);

@@ -36,8 +36,6 @@ export function matches(span: Span, filter: Filter): boolean {
 
 /** What a filter leaves of a tree. */
 export interface Sifted {
-  /** How many spans match. */
-  count: number;
   /** The matches, and all spans that contain one. */
   shown: ReadonlySet<Span>;
   /** The spans that contain a match. */
@@ -51,19 +49,17 @@ export function sift(tree: SpanTree, filter: Filter): Sifted | null {
   }
   const shown = new Set<Span>();
   const containing = new Set<Span>();
-  let count = 0;
   for (const span of candidates(tree, filter)) {
     if (!matches(span, filter)) {
       continue;
     }
-    count++;
     shown.add(span);
     for (let above = span.parent; above !== null && !containing.has(above); above = above.parent) {
       containing.add(above);
       shown.add(above);
     }
   }
-  return { count, shown, containing };
+  return { shown, containing };
 }
 
 function* candidates(tree: SpanTree, filter: Filter): Generator<Span> {

@@ -91,6 +91,13 @@ export function clockTime(moment: Maybe): string {
   return when(moment, { timeStyle: 'medium' });
 }
 
+/** Return a moment, in seconds since the epoch, as hours and minutes, with the date when that is not the one of `now`. */
+export function shortTime(moment: Maybe, now = Date.now() / 1000): string {
+  const day = when(moment, { dateStyle: 'short' });
+  const time = when(moment, { timeStyle: 'short' });
+  return day === when(now, { dateStyle: 'short' }) || time === UNKNOWN ? time : `${day} ${time}`;
+}
+
 /** Return a moment, in seconds since the epoch, as a date with the time of day. */
 export function dateTime(moment: Maybe): string {
   return when(moment, { dateStyle: 'medium', timeStyle: 'medium' });

@@ -78,6 +78,11 @@ export class Inspection implements IDisposable {
     return this.searching.hits;
   }
 
+  /** Whether the words may be in other spans as well, because the server looked no further. */
+  get searchIncomplete(): boolean {
+    return this.searching.more;
+  }
+
   /** What kept the words from being looked for; null when nothing did. */
   get searchProblem(): string | null {
     return this.searching.problem;
@@ -154,11 +159,7 @@ export class Inspection implements IDisposable {
     if (error !== null) {
       this._follow = false;
       this.wanted = null;
-      if (!this.outline.reveal(error.id)) {
-        this.searching.setQuery('');
-        this.outline.filter = EVERYTHING;
-        this.outline.reveal(error.id);
-      }
+      this.reveal(error.id);
       this._changed.emit();
     }
   }
@@ -177,6 +178,8 @@ export class Inspection implements IDisposable {
   protected inspect(run: RunModel | null): void {
     this._run?.dispose();
     this._run = run;
+    // Who looked into one run's events wants to read the next one.
+    this._tab = this._tab === 'raw' ? 'reply' : this._tab;
     this._run?.changed.connect(this.settle, this);
     this.wanted = null;
     this.outline.show(run);
@@ -186,13 +189,29 @@ export class Inspection implements IDisposable {
 
   /** Chooses what is to be chosen as things are now, and tells the views. */
   protected settle(): void {
-    if (this.wanted !== null && this.outline.reveal(this.wanted)) {
+    if (this.wanted !== null && this._run?.tree.get(this.wanted) !== undefined) {
+      const spanId = this.wanted;
       this.wanted = null;
+      this.reveal(spanId);
     }
     if (this._follow && this._run?.state === 'live') {
       this.outline.follow();
     }
     this._changed.emit();
+  }
+
+  /** Asks for all spans again, and looks for nothing. */
+  protected forgetFilter(): void {
+    this.searching.setQuery('');
+    this.outline.filter = EVERYTHING;
+  }
+
+  /** Chooses a span; the filter goes where it hides it. */
+  private reveal(spanId: string): void {
+    if (!this.outline.reveal(spanId)) {
+      this.forgetFilter();
+      this.outline.reveal(spanId);
+    }
   }
 
   private onFound(): void {

@@ -2,6 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { count } from './format';
 import type { Group } from './groups';
+import { seenLine } from './marks';
 import { plainLine } from './plain';
 import type { Span } from './span';
 
@@ -24,17 +25,47 @@ export function spanName(span: Span, trans: TranslationBundle): string {
       return payload.purpose === 'compaction' ? trans.__('%1 · summing up', model) : model;
     }
     case 'code':
-      return plainLine(tellingLine(payload.code)) || trans.__('empty code');
+      return seenLine(tellingLine(payload.code)) || trans.__('empty code');
     case 'subcall':
       return withError(slotName('llm_query', span, plainLine(payload.model, 40)), span);
   }
+}
+
+/** Return what the user decided about a code block that did not run as it was; null for everything else. */
+export function decisionOf(span: Span): 'rejected' | 'edited' | null {
+  const payload = span.start.payload;
+  const review = payload.kind === 'code' ? payload.review : null;
+  return review === 'rejected' || review === 'edited' ? review : null;
+}
+
+/** Return what stands after the name of a span, however little room there is for that; empty as a rule. */
+export function spanMark(span: Span, trans: TranslationBundle): string {
+  switch (decisionOf(span)) {
+    case 'rejected':
+      return trans.__('· rejected');
+    case 'edited':
+      return trans.__('· edited');
+    default:
+      return '';
+  }
+}
+
+/** Return whether a run answered only because its iterations were used up, and it was asked for what it had. */
+export function isOutOfIterations(run: Span): boolean {
+  if (run.kind !== 'run' || run.status !== 'ok') {
+    return false;
+  }
+  const last = run.children.filter(child => child.kind === 'iteration').at(-1)?.start.payload;
+  return last?.kind === 'iteration' && last.closing;
 }
 
 /** Return what the row of a group says: how many, and of what. */
 export function groupName(group: Group, trans: TranslationBundle): string {
   const number = count(group.spans.length);
   const what = group.kind === 'run' ? 'rlm_query' : 'llm_query';
-  return group.failed ? trans.__('%1 %2 failed', number, what) : `${number} ${what}`;
+  return group.failed
+    ? trans.__('%1 %2 failed', number, what)
+    : trans._p('how many calls of what', '%1 %2', number, what);
 }
 
 /** Return which icon a span has. */
@@ -83,7 +114,7 @@ function betterFallback(known: string, line: string): string {
 
 function childName(span: Span, question: unknown): string {
   const name = slotName('rlm_query', span, '');
-  const asked = plainLine(question);
+  const asked = seenLine(question);
   return withError(asked === '' ? name : `${name} · ${asked}`, span);
 }
 
@@ -97,8 +128,17 @@ function withError(name: string, span: Span): string {
   if (span.status !== 'error' || span.kind !== 'subcall') {
     return name;
   }
-  const why = plainLine(span.error?.message, 40) || plainLine(span.error?.name, 40);
+  const why = plainLine(statusFirst(span.error?.message), 40) || plainLine(span.error?.name, 40);
   return why === '' ? name : `${name}: ${why}`;
+}
+
+/** Return what a server answered with its status first: which server it was is seldom news. */
+function statusFirst(message: unknown): unknown {
+  const answered =
+    typeof message === 'string' ? /^\S+ answered (\d{3})\b:?\s*/.exec(message) : null;
+  return answered === null
+    ? message
+    : `${answered[1]} ${answered.input.slice(answered[0].length, 1000)}`;
 }
 
 function iterationName(
@@ -109,11 +149,11 @@ function iterationName(
 ): string {
   const which = typeof number === 'number' ? count(number) : '?';
   const end = span.end?.payload;
+  if (closing) {
+    return trans.__('Iteration %1 · final answer asked for', which);
+  }
   if (end?.kind === 'iteration' && end.answered) {
     return trans.__('Iteration %1 · answered', which);
-  }
-  if (closing) {
-    return trans.__('Iteration %1 · asked for the answer', which);
   }
   if (end?.kind === 'iteration' && typeof end.rejected === 'string' && end.rejected !== '') {
     return trans.__('Iteration %1 · answer refused', which);

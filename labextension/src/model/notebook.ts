@@ -39,6 +39,8 @@ export class NotebookModel implements IDisposable {
   private _runs: Run[] = [];
   private _next: string | null = null;
   private _state: NotebookState = 'loading';
+  /** Whether the runs that are wanted have come once: what is new later has just begun. */
+  private hasTaken = false;
   private _error: ApiError | null = null;
   private renamed = -Infinity;
   private asked = 0;
@@ -125,6 +127,7 @@ export class NotebookModel implements IDisposable {
       this._runs = [];
       this._next = null;
       this._state = 'loading';
+      this.hasTaken = false;
       this.asked += 1;
       this.refresh();
       this._changed.emit();
@@ -246,7 +249,8 @@ export class NotebookModel implements IDisposable {
 
   private take(sessions: Session[], runs: Run[], next: string | null): void {
     const before = new Set(this._runs.map(run => run.run_id));
-    const isFirst = this._state === 'loading';
+    const isFirst = !this.hasTaken;
+    this.hasTaken = true;
     this._sessions = sessions;
     // Earlier runs that were asked for stay below the first page; what the page spans is as it says.
     const last =

@@ -1,12 +1,15 @@
 /** What of a run's tree is shown: its rows, the chosen one, and the one to look at while the run goes on. */
 import { EVERYTHING, type Filter } from './filter';
-import { GROUPING, type Row, pathTo, rowOf, rowsOf } from './rows';
+import { Groupings } from './groups';
+import { GROUPING, type Row, foldable, pathTo, rowOf, rowsOf } from './rows';
 import type { RunModel } from './run';
 import type { Span } from './span';
 
 /** The rows of one run at a time. */
 export class Outline {
   private run: RunModel | null = null;
+  /** What stands below the spans of the run. */
+  readonly groupings = new Groupings();
   private readonly _expanded = new Map<string, boolean>();
   private _filter: Filter = EVERYTHING;
   private _grouping = GROUPING;
@@ -82,17 +85,11 @@ export class Outline {
 
   /** Unfolds everything, or folds everything below the run itself. */
   toggleAll(open: boolean): void {
-    const isDue = (row: Row): boolean =>
-      row.expandable && row.expanded !== open && (open || row.depth > 0);
-    // Each round may bring rows that can be unfolded in their turn; with a filter nothing can be folded.
-    for (let due = this.rows().filter(isDue); due.length > 0;) {
-      const before = this.rows().length;
-      for (const { key } of due) {
-        this._expanded.set(key, open);
-      }
-      this.cached = null;
-      due = this.rows().length === before ? [] : this.rows().filter(isDue);
+    const { run } = this;
+    for (const key of run === null ? [] : foldable(run.tree, this)) {
+      this._expanded.set(key, open || key === run!.tree.root?.id);
     }
+    this.cached = null;
   }
 
   /** Chooses the row of a span, unfolding what it is in; returns whether it has one. */

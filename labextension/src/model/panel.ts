@@ -5,15 +5,28 @@ import type { Change, ProposedCode } from '../api/types';
 import { Inspection } from './inspection';
 import { NotebookModel } from './notebook';
 import { ReviewLease } from './review';
+import { GROUPING } from './rows';
 import { RunModel } from './run';
 
 export type { Tab } from './inspection';
+
+/** What of the user's settings a `PanelModel` heeds. */
+export interface Preferences {
+  /** Whether it follows as long as the user does not say otherwise. */
+  readonly follow: boolean;
+  /** From how many on alike calls stand in one row. */
+  readonly grouping: number;
+  /** Whether its user decides about code blocks here; where not, the cell asks. */
+  readonly review: boolean;
+}
 
 /** What a `PanelModel` needs. */
 export interface PanelOptions {
   api: Api;
   changes: Changes;
 }
+
+const DEFAULTS: Preferences = { follow: true, grouping: GROUPING, review: true };
 
 /** The state of a panel: of the sidebar, which goes with the active notebook, or of a tab that shows one run. */
 export class PanelModel extends Inspection {
@@ -26,7 +39,9 @@ export class PanelModel extends Inspection {
   private _notebook: NotebookModel | null = null;
   private kernelId: string | null = null;
   private isVisible = false;
-  private isReviewing = true;
+  private preferences = DEFAULTS;
+  /** The run whose waiting block the user has begun to change. */
+  private drafted: string | null = null;
 
   constructor({ api, changes }: PanelOptions) {
     super();
@@ -55,7 +70,8 @@ export class PanelModel extends Inspection {
       this._notebook?.changed.connect(this.onNotebook, this);
       this._notebook?.began.connect(this.onBegan, this);
       const runId = path === null ? undefined : this.opened.get(path);
-      this._follow = true;
+      this._follow = this.preferences.follow;
+      this.forgetFilter();
       this.show(runId ?? null);
     }
     this.watch();
@@ -74,16 +90,31 @@ export class PanelModel extends Inspection {
     this.lease.speaks(kernelId);
   }
 
-  /** Says whether the panel is visible: only then its user can decide about code blocks. */
+  /** Says whether the panel is visible: only then its user can decide about code blocks, and a run's spans are fetched. */
   setVisible(isVisible: boolean): void {
     this.isVisible = isVisible;
-    this.lease.setVisible(isVisible && this.isReviewing);
+    this.lease.setVisible(isVisible && this.preferences.review);
+    this.run?.rest(!isVisible);
   }
 
-  /** Says whether its user decides about code blocks here at all; where not, the cell asks. */
-  setReviewing(isReviewing: boolean): void {
-    this.isReviewing = isReviewing;
-    this.setVisible(this.isVisible);
+  /** Notes that the user has begun to change the block that waits: until it is decided, its cell does not ask. */
+  setDrafting(isDrafting: boolean): void {
+    const run = isDrafting ? (this.run?.run ?? null) : null;
+    this.drafted = run?.run_id ?? null;
+    this.lease.pin(run?.kernel_id ?? null);
+  }
+
+  /** Takes in what the user set; where the panel does otherwise by then, it does until the setting is another. */
+  setPreferences({ follow, grouping, review }: Preferences): void {
+    const before = this.preferences;
+    this.preferences = { follow, grouping, review };
+    this.lease.setVisible(this.isVisible && review);
+    if (follow !== before.follow) {
+      this.setFollow(follow);
+    }
+    if (grouping !== this.outline.grouping) {
+      this.setGrouping(grouping);
+    }
   }
 
   /** Opens a run, and chooses a span of it. Without one the panel follows, unless later runs are in the notebook. */
@@ -92,7 +123,7 @@ export class PanelModel extends Inspection {
       this.show(runId);
     }
     const last = this._notebook?.runs[0]?.run_id ?? runId;
-    this._follow = spanId === null && runId === last;
+    this._follow = this.preferences.follow && spanId === null && runId === last;
     this.wanted = spanId;
     this.settle();
   }
@@ -121,8 +152,9 @@ export class PanelModel extends Inspection {
 
   private show(runId: string | null): void {
     const known = this._notebook?.runs.find(run => run.run_id === runId);
-    const { api, changes } = this;
-    this.inspect(runId === null ? null : new RunModel({ api, changes, runId, known }));
+    const { api, changes, isVisible } = this;
+    const options = { api, changes, known, isResting: !isVisible };
+    this.inspect(runId === null ? null : new RunModel({ ...options, runId }));
     if (runId !== null && this._notebook !== null) {
       this.opened.set(this._notebook.path, runId);
     }
@@ -153,6 +185,10 @@ export class PanelModel extends Inspection {
   }
 
   private onChange(_: Changes, change: Change): void {
+    const isDecided = change.action === 'steered' && change.steered?.waiting !== true;
+    if (change.run_id === this.drafted && (isDecided || change.status)) {
+      this.setDrafting(false);
+    }
     // A cell waits for the user: that is what is to be seen, whatever is.
     const waits = change.action === 'steered' && change.steered?.waiting === true;
     const isHere = this._notebook !== null && change.notebook === this._notebook.path;
@@ -164,12 +200,17 @@ export class PanelModel extends Inspection {
 
   /** Be there for the kernel that is shown, if it can be told. */
   private watch(): void {
-    if (this._notebook === null) {
-      const { state, run } = this.run ?? { state: 'over', run: null };
-      this.lease.watch(state === 'live' && run !== null ? run.kernel_id : null);
+    const { kernelId, run: shown } = this;
+    const isLive = shown?.state === 'live';
+    if (isLive && shown.isHeadless) {
+      // It cannot be shown, nor can its blocks: the cell has to ask.
+      this.lease.watch(null);
       return;
     }
-    const { kernelId } = this;
+    if (this._notebook === null) {
+      this.lease.watch(isLive ? (shown.run?.kernel_id ?? null) : null);
+      return;
+    }
     const hasRuns = this._notebook.runs.some(run => run.kernel_id === kernelId);
     const speaks = kernelId !== null && (hasRuns || this.speaking.has(kernelId));
     this.lease.watch(speaks ? kernelId : null);

@@ -3,10 +3,11 @@ const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\
 
 /**
  * What takes no room or turns the direction of writing: controls, format characters (zero-width ones, marks and
- * overrides of direction, tags), halves of surrogate pairs, and letters that are drawn as nothing.
+ * overrides of direction, tags), halves of surrogate pairs, separators of lines that are none in code, and letters that
+ * are drawn as nothing.
  */
-const INVISIBLE =
-  /[\p{Cc}\p{Cf}\p{Cs}\u115f\u1160\u3164\uffa0]|[\u180b-\u180f]|[\ufe00-\ufe0f]|\u034f|\u17b4|\u17b5/gu;
+export const INVISIBLE =
+  /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]|[\u180b-\u180f]|[\ufe00-\ufe0f]|[\u{e0100}-\u{e01ef}]|\u034f|\u17b4|\u17b5/gu;
 
 /** More marks on a letter than any language has: they would be drawn over the rows above and below. */
 const PILES = /(\p{M}{4})\p{M}+/gu;

@@ -1,5 +1,5 @@
 import { type Filter, type Sifted, matches, sift } from './filter';
-import { type Group, type Item, grouped, isGroup } from './groups';
+import { type Group, type Groupings, type Item, grouped, isGroup } from './groups';
 import type { Span } from './span';
 import type { SpanTree } from './tree';
 
@@ -10,6 +10,8 @@ export interface View {
   /** From how many on alike calls and child runs stand in one row; 0 for never. */
   readonly grouping: number;
   readonly filter: Filter;
+  /** What is known of earlier rows of the same tree. */
+  readonly groupings?: Groupings;
 }
 
 /** From how many on alike calls stand in one row, unless the user wants it otherwise. */
@@ -100,14 +102,23 @@ export function rowOf(tree: SpanTree, rows: readonly Row[], spanId: string): num
   let best = -1;
   let depth = -1;
   rows.forEach((row, index) => {
-    const spans = row.type === 'span' ? [row.span] : row.spans;
-    const inside = spans.find(member => around.has(member));
+    const inside = memberIn(row, around);
     // Of a group and its member the member comes later, and is nearer.
     if (inside !== undefined && inside.depth >= depth) {
       [best, depth] = [index, inside.depth];
     }
   });
   return best;
+}
+
+function memberIn(row: Row, around: ReadonlySet<Span>): Span | undefined {
+  if (row.type === 'span') {
+    return around.has(row.span) ? row.span : undefined;
+  }
+  const { parent } = row.spans[0];
+  return parent !== null && around.has(parent)
+    ? row.spans.find(member => around.has(member))
+    : undefined;
 }
 
 function listed(layout: Layout, opens: (row: Row) => boolean): Row[] {
@@ -173,9 +184,13 @@ class Layout {
     let items = this._items.get(span);
     if (items === undefined) {
       const sifted = this._sifted;
-      const children =
-        sifted === null ? span.children : span.children.filter(child => sifted.shown.has(child));
-      items = grouped(span, children, this._view.grouping);
+      const { grouping, groupings } = this._view;
+      if (sifted === null && groupings !== undefined) {
+        return groupings.below(span, grouping);
+      }
+      const { children } = span;
+      const shown = sifted === null ? children : children.filter(child => sifted.shown.has(child));
+      items = grouped(span, shown, grouping);
       this._items.set(span, items);
     }
     return items;

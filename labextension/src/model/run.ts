@@ -5,12 +5,15 @@ import { Signal, type ISignal } from '@lumino/signaling';
 
 import type { Changes } from '../api/changes';
 import { ApiError, type Api } from '../api/client';
-import type { Change, ControlAnswer, ControlRequest, Run, RunInFull, Steered } from '../api/types';
+import type { Change, Run, RunInFull, Steered } from '../api/types';
 import { KernelClock } from './clock';
 import { SpanFeed } from './feed';
 import { Pace } from './pace';
+import type { Found, RunOptions, RunState } from './runstate';
 import { Texts } from './texts';
 import { SpanTree } from './tree';
+
+export type { Found, RunOptions, RunState } from './runstate';
 
 /** Milliseconds between two fetches, and between two signals: five a second. */
 const INTERVAL = 200;
@@ -22,16 +25,8 @@ const RUN_INTERVAL = 500;
 const LIVE = 5_000;
 const IDLE = 30_000;
 
-/** `loading`: not all is here yet. `live`: it is under way. `gone`: it was deleted. `failed`: it cannot be had. */
-export type RunState = 'loading' | 'live' | 'over' | 'gone' | 'failed';
-
-/** What a `RunModel` needs; `known` is the run as a list has it. */
-export interface RunOptions {
-  api: Api;
-  changes: Changes;
-  runId: string;
-  known?: Run | null;
-}
+/** How often it is asked for a run that the server does not know, which may have just begun. */
+const TRIES = 8;
 
 /** One run. It fetches by itself until it is disposed. */
 export class RunModel implements IDisposable {
@@ -46,23 +41,24 @@ export class RunModel implements IDisposable {
   private readonly fetching = new Pace(() => this.fetch(), INTERVAL);
   private readonly asking = new Pace(() => this.ask(), RUN_INTERVAL);
   private readonly poll: Poll;
+  private readonly off = new AbortController();
   private _run: Run | RunInFull | null;
   private _steered: Steered | null = null;
   private _state: RunState = 'loading';
   /** What went wrong with the last request for its spans, and for itself. */
-  private readonly errors: { spans: ApiError | null; run: ApiError | null } = {
-    spans: null,
-    run: null
-  };
+  private readonly errors: Record<'spans' | 'run', ApiError | null> = { spans: null, run: null };
   private _isComplete = false;
+  private _isResting: boolean;
+  private refusals = 0;
   private _isDisposed = false;
 
-  constructor({ api, changes, runId, known = null }: RunOptions) {
+  constructor({ api, changes, runId, known = null, isResting = false }: RunOptions) {
     this.runId = runId;
     this.api = api;
     this._run = known;
+    this._isResting = isResting;
     this.texts = new Texts(api, runId);
-    this.feed = new SpanFeed(api, runId, this.tree);
+    this.feed = new SpanFeed(api, runId, this.tree, this.off.signal);
     changes.changed.connect(this.onChange, this);
     changes.doubtful.connect(this.onDoubt, this);
     this.poll = new Poll({
@@ -70,7 +66,7 @@ export class RunModel implements IDisposable {
       auto: false,
       factory: () => this.look(),
       frequency: { interval: LIVE, backoff: 2, max: IDLE },
-      standby: () => (this.needsNothing ? true : 'when-hidden')
+      standby: () => this._isResting || this.needsNothing || 'when-hidden'
     });
     void this.poll.schedule({ phase: 'started', interval: LIVE });
     this.refresh();
@@ -101,6 +97,16 @@ export class RunModel implements IDisposable {
     return this._isComplete;
   }
 
+  /** Whether there are events, but not the one with which the run began: then it cannot be shown. */
+  get isHeadless(): boolean {
+    return this._isComplete && this.tree.root === null && this.tree.orphans > 0;
+  }
+
+  /** Whether nobody looks at it: what is known of the run is kept up to date then, but its spans are not fetched. */
+  get isResting(): boolean {
+    return this._isResting;
+  }
+
   /** What went wrong with the last request; null when nothing did. */
   get error(): ApiError | null {
     return this.errors.spans ?? this.errors.run;
@@ -119,23 +125,22 @@ export class RunModel implements IDisposable {
   /** Seconds since the epoch by the kernel's clock; for a run that is over, when it ended. */
   now(): number {
     const ended = this.tree.root?.ended ?? this._run?.ended ?? null;
-    if (this._state !== 'live' && this._state !== 'loading') {
-      return ended ?? this.tree.lastTime;
-    }
-    return ended ?? this.clock.now(Date.now() / 1000);
+    const isUnderWay = this._state === 'live' || this._state === 'loading';
+    return ended ?? (isUnderWay ? this.clock.now(Date.now() / 1000) : this.tree.lastTime);
   }
 
-  /** The ids of the spans in which the words are. */
-  async search(query: string): Promise<ReadonlySet<string>> {
-    const { hits } = await this.api.searchRun(this.runId, query, { limit: 2000 });
-    return new Set(hits.map(hit => hit.span_id));
+  /** Looks for words in the run. */
+  async search(query: string): Promise<Found> {
+    const { api, runId, off } = this;
+    const { hits, more } = await api.searchRun(runId, query, { limit: 2000 }, off.signal);
+    return { hits: new Set(hits.map(hit => hit.span_id)), more };
   }
 
-  /** Steers the run, and says when that takes effect; rejected with an `ApiError` that says why it cannot be. */
-  async control(body: ControlRequest): Promise<ControlAnswer> {
-    try {
-      return await this.api.control(this.runId, body);
-    } finally {
+  /** Says whether nobody looks at it. */
+  rest(isResting: boolean): void {
+    const isWaking = this._isResting && !isResting && !this._isDisposed;
+    this._isResting = isResting;
+    if (isWaking) {
       this.refresh();
     }
   }
@@ -154,6 +159,7 @@ export class RunModel implements IDisposable {
       return;
     }
     this._isDisposed = true;
+    this.off.abort();
     for (const part of [this.poll, this.fetching, this.asking, this.emitting, this.texts]) {
       part.dispose();
     }
@@ -162,7 +168,8 @@ export class RunModel implements IDisposable {
 
   private get needsNothing(): boolean {
     const standing = this.feed.standing;
-    return this._state === 'gone' || (this.error === null && standing?.whole === true);
+    const isGivenUp = this._state === 'unknown' && this.refusals >= TRIES;
+    return this._state === 'gone' || isGivenUp || (this.error === null && standing?.whole === true);
   }
 
   private onDoubt(): void {
@@ -174,14 +181,15 @@ export class RunModel implements IDisposable {
     if (change.kind === 'run' && change.run_id === this.runId) {
       if (change.action === 'deleted') {
         this.leave();
-      } else if (change.action === 'steered') {
+      } else if (change.action === 'steered' || (this._isResting && change.action === 'ended')) {
         this.asking.ask();
       } else {
         this.fetching.ask();
       }
-    } else if (change.kind === 'session' && change.session_id === this._run?.session_id) {
-      this.asking.ask();
-    } else if (change.kind === 'notebook' && change.notebook_id === this._run?.notebook_id) {
+    } else if (
+      (change.kind === 'session' && change.session_id === this._run?.session_id) ||
+      (change.kind === 'notebook' && change.notebook_id === this._run?.notebook_id)
+    ) {
       this.asking.ask();
     }
   }
@@ -194,15 +202,17 @@ export class RunModel implements IDisposable {
     return this.error === null ? Promise.resolve() : Promise.reject(this.error);
   }
 
-  private fetch(): Promise<void> {
-    return this.heeding('spans', async () => {
+  private async fetch(): Promise<void> {
+    if (this._isResting) {
+      return;
+    }
+    await this.heeding('spans', async () => {
       if (this._isComplete) {
         if (await this.feed.advance()) {
           this.fetching.ask();
         }
       } else {
-        const known = this._run ?? (await this.api.run(this.runId));
-        this._run ??= known;
+        const known = (this._run ??= await this.api.run(this.runId, this.off.signal));
         await this.feed.load({ ...known, last_seq: known.last_seq ?? 0 }, () =>
           this.emitting.ask()
         );
@@ -234,14 +244,13 @@ export class RunModel implements IDisposable {
 
   private ask(): Promise<void> {
     return this.heeding('run', async () => {
-      const run = await this.api.run(this.runId);
+      const run = await this.api.run(this.runId, this.off.signal);
       const standing = this.feed.standing;
       this._run = run;
       this._steered = run.steered;
-      if (this._isComplete && standing !== null) {
-        if (standing.status !== run.status || standing.whole !== run.whole) {
-          this.fetching.ask();
-        }
+      const differs = standing?.status !== run.status || standing.whole !== run.whole;
+      if (this._isComplete && differs) {
+        this.fetching.ask();
       }
     });
   }
@@ -256,17 +265,13 @@ export class RunModel implements IDisposable {
         throw error;
       }
       if (error.status === 404) {
-        this.leave();
-        return;
-      }
-      this.errors[what] = error;
-      if (!this._isComplete) {
-        this._state = 'failed';
+        this.miss();
+      } else if (!this._isDisposed) {
+        this.errors[what] = error;
+        this._state = this._isComplete ? this._state : 'failed';
       }
     }
-    if (!this._isDisposed) {
-      this.emitting.ask();
-    }
+    this.emitting.ask();
   }
 
   private enter(state: RunState): void {
@@ -274,6 +279,16 @@ export class RunModel implements IDisposable {
     this._state = state;
     if (isNews && state === 'live' && !this._isDisposed) {
       void this.poll.schedule({ phase: 'started', interval: LIVE });
+    }
+  }
+
+  /** The server does not know the run: it was deleted, if it was here at all. */
+  private miss(): void {
+    if (this._run !== null) {
+      this.leave();
+    } else {
+      this._state = 'unknown';
+      this.refusals += 1;
     }
   }
 

@@ -12,6 +12,9 @@ const TYPING = 200;
 /** Milliseconds after new events until they are looked through. */
 const NEWS = 1_500;
 
+/** How many times as long as the last search took it takes at least until the next one that nobody asked for. */
+const REST = 4;
+
 /** What somebody looks for in a run, and where it is. */
 export class Search implements IDisposable {
   private readonly _changed = new Signal<this, void>(this);
@@ -20,6 +23,11 @@ export class Search implements IDisposable {
   private run: RunModel | null = null;
   private size = 0;
   private asked = 0;
+  private isUnderWay = false;
+  private isDue = false;
+  /** Milliseconds that the last search took. */
+  private took = 0;
+  private _more = false;
   private _query = '';
   private _hits: ReadonlySet<string> | null = null;
   private _problem: string | null = null;
@@ -38,6 +46,11 @@ export class Search implements IDisposable {
   /** The ids of the spans in which the words are; null when none are looked for, or it is not known yet. */
   get hits(): ReadonlySet<string> | null {
     return this._hits;
+  }
+
+  /** Whether the words may be in other spans as well, because the server looked no further. */
+  get more(): boolean {
+    return this._more;
   }
 
   /** What kept the words from being looked for; null when nothing did. */
@@ -85,6 +98,7 @@ export class Search implements IDisposable {
   private forget(): void {
     this.asked += 1;
     this._hits = null;
+    this._more = false;
     this._problem = null;
     if (this.news !== null) {
       clearTimeout(this.news);
@@ -93,26 +107,51 @@ export class Search implements IDisposable {
   }
 
   private onNews(run: RunModel): void {
-    if (this._hits !== null && this.news === null && run.tree.version !== this.size) {
+    const isIdle = this.news === null && !this.isUnderWay;
+    if (this._hits !== null && isIdle && run.tree.version !== this.size) {
+      const wait = Math.max(NEWS, REST * this.took);
       this.news = setTimeout(() => {
         this.news = null;
         void this.ask();
-      }, NEWS);
+      }, wait);
     }
   }
 
+  /** Look for the words now, or as soon as what is under way is over: the server may have much to read. */
   private async ask(): Promise<void> {
+    this.isDue = true;
+    if (this.isUnderWay) {
+      return;
+    }
+    this.isUnderWay = true;
+    try {
+      while (this.isDue) {
+        this.isDue = false;
+        await this.askOnce();
+      }
+    } finally {
+      this.isUnderWay = false;
+    }
+    if (this.run !== null && !this._isDisposed) {
+      this.onNews(this.run);
+    }
+  }
+
+  private async askOnce(): Promise<void> {
     const { run } = this;
     const query = this._query.trim();
     if (run === null || query === '' || this._isDisposed) {
       return;
     }
     const asked = ++this.asked;
+    const began = Date.now();
     this.size = run.tree.version;
     try {
-      const hits = await run.search(query);
+      const { hits, more } = await run.search(query);
+      this.took = Date.now() - began;
       if (asked === this.asked) {
         this._hits = hits;
+        this._more = more;
         this._problem = null;
       }
     } catch (error) {

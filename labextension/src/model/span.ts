@@ -40,6 +40,8 @@ export class Span {
   parent: Span | null = null;
   /** By number. */
   children: Span[] = [];
+  /** A number that changes when its children do in another way than that one comes at the end, or ends well. */
+  revision = 0;
   /** How many spans are above it. */
   depth = 0;
   /** How many child runs it stands in; one counts itself. */
@@ -82,6 +84,7 @@ export class Span {
   uproot(): void {
     this.parent = null;
     this.children = [];
+    this.revision++;
     this.depth = 0;
     this.level = 0;
     this.placed = false;

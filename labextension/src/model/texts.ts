@@ -31,6 +31,7 @@ export class Texts implements IDisposable {
   private readonly asked = new Map<string, PromiseDelegate<TextRecord>>();
   private readonly waiting: string[] = [];
   private readonly pace = new Pace(() => this._changed.emit(), 50);
+  private readonly off = new AbortController();
   private underWay = 0;
   private _size = 0;
 
@@ -103,6 +104,7 @@ export class Texts implements IDisposable {
   /** Fetches nothing more, and keeps nothing. */
   dispose(): void {
     this.pace.dispose();
+    this.off.abort();
     this.waiting.length = 0;
     this.kept.clear();
     this._size = 0;
@@ -136,7 +138,7 @@ export class Texts implements IDisposable {
   private async load(digest: string): Promise<void> {
     const asked = this.asked.get(digest);
     try {
-      const record = await this.api.text(this.runId, digest);
+      const record = await this.api.text(this.runId, digest, this.off.signal);
       this.keep(digest, record);
       this.asked.delete(digest);
       asked?.resolve(record);

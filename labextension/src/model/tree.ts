@@ -162,6 +162,9 @@ export class SpanTree {
       this._tally.remove(span);
       this._close(span);
       this._tally.add(span);
+      if (span.status === 'error' && span.parent !== null) {
+        span.parent.revision++;
+      }
     }
     return 1;
   }
@@ -257,6 +260,7 @@ export class SpanTree {
   private _settle(): void {
     for (const parent of this._unsorted) {
       parent.children.sort(bySeq);
+      parent.revision++;
     }
     this._unsorted.clear();
     this._sums.settle();

@@ -5,18 +5,25 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import type { Api } from '../api/client';
 import type { ControlRequest, Decision } from '../api/types';
+import type { PanelModel } from '../model/panel';
+import { plainLine } from '../model/plain';
 import type { Actions, AnyRun } from '../panel/actions';
 import { CommandIDs } from '../tokens';
 import type { ActiveNotebook } from './active';
-import { insertCode, revealCell } from './cells';
-import type { Documents } from './documents';
+import { insertCode, revealCell, revealStep } from './cells';
+import { isTrace, type Documents } from './documents';
 import { download } from './download';
 import { linkTo } from './links';
 import { newSession, resumeSession } from './sessions';
 
+/** Milliseconds that what is told stays: long enough to be read. */
+const READING = 5000;
+
 /** What the actions need. */
 export interface ActionsOptions {
   api: Api;
+  /** Return what the panel shows that the user is at. */
+  model: () => PanelModel;
   active: ActiveNotebook;
   documents: Documents;
   commands: CommandRegistry;
@@ -28,6 +35,7 @@ export class LabActions implements Actions {
   /** See ActionsOptions. */
   constructor(options: ActionsOptions) {
     this._api = options.api;
+    this._model = options.model;
     this._active = options.active;
     this._documents = options.documents;
     this._commands = options.commands;
@@ -47,23 +55,29 @@ export class LabActions implements Actions {
         return;
       }
       if (run.cell_id === null || !(await revealCell(panel, run.cell_id))) {
-        Notification.info(this._trans.__('The cell of this run is not in the notebook any more.'));
+        this.tell(this._trans.__('The cell of this run is not in the notebook any more.'));
       }
     });
   }
 
-  /** Insert code as a cell below the active one. */
+  /** Insert code as a cell below the active one of the notebook that the panel shows, or of the run's. */
   insertCode(code: string): void {
     void this._inNotebook(panel => insertCode(panel, code));
   }
 
-  /** Open the notebook that holds the trace of the run's notebook. */
+  /** Open the notebook that holds the trace of the run's notebook, at the chosen step of the run. */
   openTrace(run: AnyRun): void {
     void this._try(async () => {
       const path = run.trace_notebook ?? (await this._api.run(run.run_id)).trace_notebook;
       if (!path) {
         Notification.warning(await this._whyNoTrace(run));
-      } else if (!this._documents.open(path)) {
+        return;
+      }
+      // It is read, as a rule: who runs it starts a kernel then.
+      const panel = await this._documents.notebook(path, { shouldStart: false });
+      if (panel !== null) {
+        await revealStep(panel, run.run_id, spansChosen(this._model(), run.run_id));
+      } else if (!this._documents.canOpen) {
         Notification.info(this._trans.__('The trace notebook is at %1.', path));
       }
     });
@@ -75,8 +89,8 @@ export class LabActions implements Actions {
   }
 
   /** Copy a link to a run, or to a span in it. */
-  copyLink(runId: string, spanId: string | null): void {
-    Clipboard.copyToSystem(linkTo(this._active.path, runId, spanId));
+  copyLink(runId: string, spanId: string | null, notebook = this._whereIs(runId)): void {
+    Clipboard.copyToSystem(linkTo(notebook, runId, spanId));
     Notification.success(this._trans.__('The link is in the clipboard.'), { autoClose: 2000 });
   }
 
@@ -135,7 +149,7 @@ export class LabActions implements Actions {
         title: this._trans.__('Delete this run?'),
         body: this._trans.__(
           '“%1” is deleted from the panel for good. The notebook and its trace notebook stay as they are.',
-          shortened(run.question)
+          plainLine(run.question, 120)
         ),
         buttons: [
           Dialog.cancelButton({ label: this._trans.__('Cancel') }),
@@ -149,33 +163,46 @@ export class LabActions implements Actions {
     });
   }
 
-  /** Show a run in a tab of the main area. */
-  openInTab(runId: string): void {
-    void this._try(() => this._commands.execute(CommandIDs.openInTab, { run_id: runId }));
+  /** Show a run in a tab of the main area, at the chosen step; undefined where there are no tabs. */
+  get openInTab(): Actions['openInTab'] {
+    if (!this._commands.isVisible(CommandIDs.openInTab)) {
+      return undefined;
+    }
+    return run_id => {
+      const span_id = spanToShow(this._model(), run_id);
+      void this._try(() => this._commands.execute(CommandIDs.openInTab, { run_id, span_id }));
+    };
   }
 
-  /** Show the settings of the extension. */
-  openSettings(): void {
-    void this._try(() => this._commands.execute(CommandIDs.openSettings));
+  /** Show the settings of the extension; undefined where there is no editor for them. */
+  get openSettings(): Actions['openSettings'] {
+    return this._commands.isVisible(CommandIDs.openSettings)
+      ? () => void this._try(() => this._commands.execute(CommandIDs.openSettings))
+      : undefined;
   }
 
-  /** Open something, and tell why when it cannot be opened. */
-  open(opening: () => Promise<unknown>): void {
-    void this._try(opening);
+  /** Do something, and tell why when it cannot be done. */
+  open(opening: () => Promise<unknown>): Promise<void> {
+    return this._try(opening);
+  }
+
+  /** Tell the user something. */
+  tell(text: string): void {
+    Notification.info(text, { autoClose: READING });
   }
 
   private _control(run: AnyRun, request: ControlRequest): void {
     void this._try(async () => {
       const { note } = await this._api.control(run.run_id, request);
       if (note) {
-        Notification.info(note);
+        this.tell(note);
       }
     });
   }
 
   private async _notebookOf(run: AnyRun): Promise<NotebookPanel | null> {
     if (run.notebook === null) {
-      Notification.info(this._trans.__('The notebook of this run was deleted.'));
+      this.tell(this._trans.__('The notebook of this run was deleted.'));
       return null;
     }
     return this._documents.notebook(run.notebook);
@@ -195,13 +222,31 @@ export class LabActions implements Actions {
         );
   }
 
+  /** Return where the notebook is that a run was asked in, as far as the panel knows. */
+  private _whereIs(runId: string): string | null {
+    const { notebook, run } = this._model();
+    const listed = notebook?.runs.find(({ run_id }) => run_id === runId);
+    const known = run?.runId === runId ? run.run : listed;
+    return (known ?? listed)?.notebook ?? null;
+  }
+
   private async _inNotebook(act: (panel: NotebookPanel) => Promise<void>): Promise<void> {
-    const { panel } = this._active;
-    if (panel === null) {
-      Notification.info(this._trans.__('Open a notebook first.'));
-      return;
-    }
-    await this._try(() => act(panel));
+    await this._try(async () => {
+      const path = notebookMeant(this._model(), this._active);
+      if (path === null) {
+        this.tell(this._trans.__('Open a notebook first.'));
+        return;
+      }
+      const isInFront = this._active.path === path;
+      const panel = isInFront ? this._active.panel : await this._documents.notebook(path);
+      if (panel !== null && isTrace(panel)) {
+        this.tell(
+          this._trans.__('This is a trace notebook, which is written anew. Open another one first.')
+        );
+      } else if (panel !== null) {
+        await act(panel);
+      }
+    });
   }
 
   private async _try(act: () => Promise<unknown>): Promise<void> {
@@ -215,13 +260,33 @@ export class LabActions implements Actions {
   }
 
   private readonly _api: Api;
+  private readonly _model: () => PanelModel;
   private readonly _active: ActiveNotebook;
   private readonly _documents: Documents;
   private readonly _commands: CommandRegistry;
   private readonly _trans: TranslationBundle;
 }
 
-function shortened(text: string): string {
-  const line = text.trim().replace(/\s+/g, ' ');
-  return line.length > 120 ? `${line.slice(0, 119)}…` : line;
+/** Return the id of the span at which a run is to be shown elsewhere; null when the panel goes along with the run. */
+export function spanToShow(model: PanelModel, runId: string): string | null {
+  const { run, span, follow } = model;
+  const goesAlong = follow && run?.state === 'live';
+  return run?.runId === runId && !goesAlong ? (span?.id ?? null) : null;
+}
+
+/** Return the ids of the chosen span of a run, and of those that it is in, from the inside out. */
+function spansChosen({ run, span }: PanelModel, runId: string): string[] {
+  const ids: string[] = [];
+  for (let at = run?.runId === runId ? span : null; at !== null; at = at.parent) {
+    ids.push(at.id);
+  }
+  return ids;
+}
+
+/** Return the path of the notebook in which a panel does something; null when there is none. */
+export function notebookMeant(model: PanelModel, active: ActiveNotebook): string | null {
+  if (model.notebook !== null) {
+    return model.notebook.path;
+  }
+  return model.run === null ? active.path : (model.run.run?.notebook ?? null);
 }

@@ -3,8 +3,18 @@ import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
+/** Drives that are the server's own, by other ways: a notebook that several edit at once has the path that it has there. */
+const SAME_FILES = ['', 'RTC'];
+
 /** What is different: it is another notebook, or the same has another path or another kernel. */
 export type Difference = 'notebook' | 'path' | 'kernel';
+
+/** Return where a notebook is on the server; null for one on a drive that is elsewhere, of which it knows nothing. */
+export function serverPath({ context }: NotebookPanel): string | null {
+  const { path, localPath } = context;
+  const drive = path.endsWith(`:${localPath}`) ? path.slice(0, -localPath.length - 1) : '';
+  return SAME_FILES.includes(drive) ? localPath : null;
+}
 
 /** Follows the notebook that is the current one in Lab. */
 export class ActiveNotebook implements IDisposable {
@@ -25,9 +35,9 @@ export class ActiveNotebook implements IDisposable {
     return this._panel;
   }
 
-  /** Its path as the contents manager has it. */
+  /** Its path as the server's contents manager has it. */
   get path(): string | null {
-    return this._panel?.context.localPath ?? null;
+    return this._panel && serverPath(this._panel);
   }
 
   /** The id of its kernel, or null when it has none. */

@@ -3,6 +3,7 @@ import { InputDialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Api } from '../api/client';
 import type { Session } from '../api/types';
+import { plainLine } from '../model/plain';
 
 /** Asks; null when the user says no. */
 export class Asking {
@@ -23,10 +24,10 @@ export class Asking {
     return button.accept && value?.trim() ? value.trim() : null;
   }
 
-  /** Ask which session. */
+  /** Ask which session; there must be one. */
   async session(sessions: readonly Session[]): Promise<string | null> {
     const labels = sessions.map(
-      (session, index) => `${index + 1}. ${inLine(session.first_question)}`
+      (session, index) => `${index + 1}. ${plainLine(session.first_question)}`
     );
     const chosen = await this.choose(this.trans.__('Resume which session?'), labels);
     return chosen === null ? null : sessions[chosen].session_id;
@@ -50,9 +51,4 @@ export class Asking {
     const chosen = value === null ? -1 : items.indexOf(value);
     return button.accept && chosen >= 0 ? chosen : null;
   }
-}
-
-function inLine(text: string): string {
-  const line = text.trim().replace(/\s+/g, ' ');
-  return line.length > 80 ? `${line.slice(0, 79)}…` : line;
 }

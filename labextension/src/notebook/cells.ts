@@ -8,7 +8,7 @@ const FLASH = 'jp-rlm-Flash';
 const FLASH_TIME = 1600;
 
 /** Return the cell with an id, or null when the notebook has it no more. */
-export function findCell(notebook: Notebook, cellId: string): Cell | null {
+function findCell(notebook: Notebook, cellId: string): Cell | null {
   return notebook.widgets.find(cell => cell.model.id === cellId) ?? null;
 }
 
@@ -32,8 +32,27 @@ export async function revealCell(
   return true;
 }
 
+/** Show where a trace notebook tells of a run: of the first of the spans that it has a cell of, or else its beginning. */
+export async function revealStep(
+  panel: NotebookPanel,
+  runId: string,
+  spanIds: readonly string[]
+): Promise<boolean> {
+  await panel.revealed;
+  const cells = panel.content.widgets.filter(cell => oursOf(cell).run_id === runId);
+  const told = spanIds.map(id => cells.find(cell => oursOf(cell).span_id === id));
+  const cell = told.find(found => found !== undefined) ?? cells.at(0);
+  return cell !== undefined && revealCell(panel, cell.model.id);
+}
+
+/** Return what a cell says of where it comes from. */
+function oursOf(cell: Cell): { run_id?: unknown; span_id?: unknown } {
+  return (cell.model.getMetadata('rlm_jupyter') as object | undefined) ?? {};
+}
+
 /** Insert code as a cell below the active one; it is not run. */
 export async function insertCode(panel: NotebookPanel, code: string): Promise<void> {
+  await panel.revealed;
   const notebook = panel.content;
   const index = notebook.model && notebook.activeCell ? notebook.activeCellIndex + 1 : 0;
   insert(notebook, index, code);
@@ -50,13 +69,22 @@ export async function runAtEnd(panel: NotebookPanel, code: string): Promise<bool
   const notebook = panel.content;
   const last = notebook.widgets.length - 1;
   const model = notebook.widgets[last]?.model;
-  if (model?.type === 'code' && model.sharedModel.getSource().trim() === '') {
+  const isFree = model?.type === 'code' && model.sharedModel.getSource().trim() === '';
+  const index = isFree ? last : last + 1;
+  if (isFree) {
     model.sharedModel.setSource(code);
-    await show(notebook, last);
   } else {
-    insert(notebook, last + 1, code);
-    await show(notebook, last + 1);
+    insert(notebook, index, code);
   }
+  const cellId = notebook.widgets[index]?.model.id ?? '';
+  await show(notebook, index);
+  // Meanwhile the user may have gone to another cell, or others came before this one.
+  const at = notebook.widgets.findIndex(cell => cell.model.id === cellId);
+  if (at < 0) {
+    return false;
+  }
+  notebook.deselectAll();
+  notebook.activeCellIndex = at;
   return NotebookActions.run(notebook, panel.sessionContext);
 }
 

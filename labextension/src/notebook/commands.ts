@@ -2,15 +2,16 @@
 import type { CommandRegistry } from '@lumino/commands';
 import { DisposableDelegate, DisposableSet, type IDisposable } from '@lumino/disposable';
 import * as schemas from './arguments';
-import type { CommandsOptions } from './command';
-import { notebookCommands, panelCommands, wayCommands } from './panelcommands';
+import type { Command, CommandsOptions } from './command';
+import { notebookCommands, panelCommands, tabCommands, wayCommands } from './panelcommands';
 import { noteCommands, runCommands, steeringCommands } from './runcommands';
 
 /** Add the commands. */
 export function addCommands(commands: CommandRegistry, options: CommandsOptions): IDisposable {
   const made = new DisposableSet();
-  const all = {
+  const all: Record<string, Command> = {
     ...panelCommands(options),
+    ...tabCommands(options),
     ...wayCommands(options),
     ...steeringCommands(options),
     ...noteCommands(options),
@@ -18,13 +19,14 @@ export function addCommands(commands: CommandRegistry, options: CommandsOptions)
     ...runCommands(options)
   };
   for (const [id, command] of Object.entries(all)) {
-    const { label, caption, icon, args, enabled, toggled, execute } = command;
+    const { label, caption, icon, args, enabled, visible, toggled, execute } = command;
     made.add(
       commands.addCommand(id, {
         label: given => (given.toolbar ? '' : label),
         caption: caption ?? label,
         ...(icon && { icon: given => (given.isPalette ? undefined : icon) }),
         ...(enabled && { isEnabled: enabled }),
+        ...(visible && { isVisible: visible }),
         ...(toggled && { isToggled: toggled, isToggleable: true }),
         describedBy: { args: args ?? schemas.NOTHING },
         execute: async given => {
@@ -33,43 +35,30 @@ export function addCommands(commands: CommandRegistry, options: CommandsOptions)
       })
     );
   }
-  made.add(keepUpToDate(commands, Object.keys(all), options));
+  made.add(keepUpToDate(commands, all, options));
   return made;
 }
 
+/** Tell Lab which commands can be used now that could not before, or the other way round, or that are on or off. */
 function keepUpToDate(
   commands: CommandRegistry,
-  ids: readonly string[],
-  options: CommandsOptions
+  all: Readonly<Record<string, Command>>,
+  { panels, active }: CommandsOptions
 ): IDisposable {
-  const { model, active } = options;
-  let told = '';
-  const notice = () => {
-    const standing = standingOf(options);
-    if (standing !== told) {
-      told = standing;
-      ids.forEach(id => commands.notifyCommandChanged(id));
+  const told = new Map<string, string>();
+  const notice = (): void => {
+    for (const [id, { enabled, toggled }] of Object.entries(all)) {
+      const standing = `${enabled?.({})} ${toggled?.()}`;
+      if (told.get(id) !== standing) {
+        told.set(id, standing);
+        commands.notifyCommandChanged(id);
+      }
     }
   };
-  model.changed.connect(notice);
+  panels.changed.connect(notice);
   active.changed.connect(notice);
   return new DisposableDelegate(() => {
-    model.changed.disconnect(notice);
+    panels.changed.disconnect(notice);
     active.changed.disconnect(notice);
   });
-}
-
-/** Return what decides which commands can be used; they are asked again when it changes. */
-function standingOf({ model, active }: CommandsOptions): string {
-  const run = model.run;
-  return JSON.stringify([
-    active.path,
-    run?.runId,
-    run?.run?.status,
-    run?.run?.cell_id,
-    run?.steered?.paused,
-    (run?.tree.errors.length ?? 0) > 0,
-    model.span?.id,
-    model.follow
-  ]);
 }

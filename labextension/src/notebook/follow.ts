@@ -3,54 +3,42 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
 import { ApiError, type Api } from '../api/client';
 import type { PanelModel } from '../model/panel';
-import type { Settings } from '../settings';
-import type { ActiveNotebook, Difference } from './active';
+import { type ActiveNotebook, type Difference, serverPath } from './active';
 
-/** Whom a panel follows, and how. */
+/** What a run's id looks like; what a notebook says may be anything. */
+const RUN_ID = /^[0-9a-f]{32}$/;
+
+/** Whom a panel follows. */
 export interface FollowOptions {
   api: Api;
   model: PanelModel;
   active: ActiveNotebook;
-  settings: Settings;
 }
 
 /** Have the model show the active notebook, until this is disposed. */
-export function followActive({ api, model, active, settings }: FollowOptions): IDisposable {
-  const show = (path: string | null, kernelId: string | null): void => {
-    const before = model.notebook;
-    model.setNotebook(path, kernelId);
-    if (model.notebook !== before && !settings.values.follow) {
-      model.setFollow(false);
-    }
-  };
+export function followActive({ api, model, active }: FollowOptions): IDisposable {
+  let before: string | null = null;
   const follow = (_: ActiveNotebook | null, difference: Difference): void => {
     const { panel, path } = active;
-    if (difference === 'path' && path !== null && model.notebook !== null) {
-      model.renameNotebook(path);
+    const old = before;
+    before = path;
+    if (difference === 'path' && path !== null) {
+      // Beside a trace notebook the notebook is shown that it belongs to, and that has its own path.
+      if (model.notebook?.path === old) {
+        model.renameNotebook(path);
+      }
     } else if (!isTraceOfShown(model, path)) {
-      show(path, active.kernelId);
+      model.setNotebook(path, active.kernelId);
       void notebookOfTrace(api, panel).then(traced => {
         if (traced !== null && active.panel === panel && !model.isDisposed) {
-          show(traced, null);
+          model.setNotebook(traced, null);
         }
       });
     }
   };
-  const heed = (): void => {
-    model.setGrouping(settings.values.grouping);
-    model.setReviewing(settings.values.review);
-    if (!settings.values.follow) {
-      model.setFollow(false);
-    }
-  };
   active.changed.connect(follow);
-  settings.changed.connect(heed);
-  heed();
   follow(null, 'notebook');
-  return new DisposableDelegate(() => {
-    active.changed.disconnect(follow);
-    settings.changed.disconnect(heed);
-  });
+  return new DisposableDelegate(() => active.changed.disconnect(follow));
 }
 
 /** Return whether the path is that of the shown notebook's trace: who reads it wants its runs beside it. */
@@ -60,11 +48,13 @@ function isTraceOfShown(model: PanelModel, path: string | null): boolean {
 
 /** Return where the notebook is whose trace this one is, as its metadata tell; null when it is no trace notebook. */
 async function notebookOfTrace(api: Api, panel: NotebookPanel | null): Promise<string | null> {
-  await panel?.context.ready;
-  const ours = panel?.content.model?.getMetadata('rlm_jupyter') as
-    { run_ids?: unknown } | undefined;
+  if (panel === null || serverPath(panel) === null) {
+    return null;
+  }
+  await panel.context.ready;
+  const ours = panel.content.model?.getMetadata('rlm_jupyter') as { run_ids?: unknown } | undefined;
   const runId: unknown = Array.isArray(ours?.run_ids) ? ours.run_ids.at(-1) : undefined;
-  if (typeof runId !== 'string') {
+  if (typeof runId !== 'string' || !RUN_ID.test(runId)) {
     return null;
   }
   try {

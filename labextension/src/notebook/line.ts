@@ -5,10 +5,16 @@ import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
 /** The comm target that kernels open; the ids of their comms begin with it. */
-export const TARGET = 'rlm_jupyter';
+const TARGET = 'rlm_jupyter';
 
 /** Milliseconds that a comm may take to get a subshell, on which a kernel hears while a cell runs. */
 const SUBSHELL = 2_000;
+
+/** Since Lab 4.4; it never starts where the kernel has no subshells, or the user wants none. */
+type SubshellComm = Omit<Kernel.IComm, 'commsOverSubshells'> & {
+  readonly subshellStarted?: Promise<void>;
+  commsOverSubshells?: string;
+};
 
 /** One connection to one kernel. It hears what the extension says there, and says to it what it is told to. */
 export class KernelLine implements IDisposable {
@@ -18,6 +24,7 @@ export class KernelLine implements IDisposable {
   private comm: Kernel.IComm | null = null;
   private commId: string | null = null;
   private reach: unknown = null;
+  private isSpared = false;
   private order: Promise<void> = Promise.resolve();
   private _isDisposed = false;
 
@@ -27,9 +34,7 @@ export class KernelLine implements IDisposable {
     kernel.disposed.connect(this.dispose, this);
     if (kernel.handleComms) {
       // What it says is heard as it comes, whether or not the page was there when the comm was opened.
-      kernel.registerCommTarget(TARGET, comm => {
-        this.comm = comm;
-      });
+      kernel.registerCommTarget(TARGET, this.onComm);
     }
     void this.askWhoIsThere();
   }
@@ -64,6 +69,14 @@ export class KernelLine implements IDisposable {
     this.order = this.order.then(() => this.send(words));
   }
 
+  /** Notes that nothing will be said over it: the server does that itself. The kernel keeps no subshell for it. */
+  spare(): void {
+    if (!this.isSpared && this.comm !== null) {
+      void this.giveBack(this.comm);
+    }
+    this.isSpared = true;
+  }
+
   /** Hears and says nothing any more. */
   dispose(): void {
     if (this._isDisposed) {
@@ -73,8 +86,30 @@ export class KernelLine implements IDisposable {
     this.kernel.iopubMessage.disconnect(this.onMessage, this);
     this.kernel.statusChanged.disconnect(this.onStatus, this);
     this.kernel.disposed.disconnect(this.dispose, this);
+    if (!this.kernel.isDisposed) {
+      this.kernel.removeCommTarget(TARGET, this.onComm);
+    }
     this._lost.emit();
     Signal.clearData(this);
+  }
+
+  private readonly onComm = (comm: Kernel.IComm): void => {
+    this.comm = comm;
+    if (this.isSpared) {
+      void this.giveBack(comm);
+    }
+  };
+
+  /** Give back the subshell that Lab gets for every comm; Lab would send the comm's end if it knew nothing of it. */
+  private async giveBack(comm: SubshellComm): Promise<void> {
+    try {
+      await comm.subshellStarted;
+    } catch {
+      return;
+    }
+    if (!comm.isDisposed && !this.kernel.isDisposed && comm.subshellStarted) {
+      comm.commsOverSubshells = 'disabled';
+    }
   }
 
   /** A page that is opened later has seen no comm being opened. */
@@ -151,7 +186,7 @@ export class KernelLine implements IDisposable {
   }
 
   /** The comm, once it has the subshell that Lab gives it where the kernel has any. */
-  private async ready(commId: string): Promise<Kernel.IComm | null> {
+  private async ready(commId: string): Promise<SubshellComm | null> {
     const { kernel } = this;
     if (this.comm === null || this.comm.isDisposed || this.comm.commId !== commId) {
       if (!kernel.handleComms || kernel.hasComm(commId)) {
@@ -159,7 +194,7 @@ export class KernelLine implements IDisposable {
       }
       this.comm = kernel.createComm(TARGET, commId);
     }
-    const comm = this.comm as Kernel.IComm & { subshellStarted?: Promise<void> };
+    const comm: SubshellComm = this.comm;
     // Lab 4.2 knows of no subshells.
     if ((kernel as { supportsSubshells?: boolean }).supportsSubshells && comm.subshellStarted) {
       const late = new Promise<void>(resolve => setTimeout(resolve, SUBSHELL));

@@ -21,15 +21,19 @@ export class Opener {
   /** See OpenerOptions. */
   constructor(private readonly options: OpenerOptions) {}
 
-  /** Open a run, and choose a span of it; a notebook that is named is opened first. */
+  /** Open a run, and choose a span of it, and open the notebook that is named. */
   async open({ runId, spanId, notebook }: Target): Promise<void> {
     const { model, documents, show } = this.options;
-    const panel = notebook === null ? null : await documents.notebook(notebook);
-    if (panel !== null) {
-      model.setNotebook(panel.context.localPath, panel.sessionContext.session?.kernel?.id ?? null);
-    }
     show();
+    if (notebook !== null && notebook !== model.notebook?.path) {
+      model.setNotebook(notebook, null);
+    }
     model.openRun(runId, spanId);
+    // The notebook may take its time, or be there no more.
+    const panel = notebook === null ? null : await documents.notebook(notebook);
+    if (panel !== null && notebook === model.notebook?.path) {
+      model.setNotebook(notebook, panel.sessionContext.session?.kernel?.id ?? null);
+    }
   }
 
   /** Open what an address leads to. The notebook may have been renamed since; the server knows where it is now. */

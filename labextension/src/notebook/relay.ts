@@ -1,4 +1,5 @@
 /** The relay: what a gateway's kernels say, whom the server cannot hear, is passed on to it, and its answers to them. */
+import type { ISessionContext } from '@jupyterlab/apputils';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { Kernel } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
@@ -31,15 +32,8 @@ export class Relay implements IDisposable {
 
   /** Hears the kernels of all notebooks that are open, and of those that will be. */
   follow(tracker: INotebookTracker): void {
-    const attend = (panel: NotebookPanel): void => {
-      const { sessionContext } = panel;
-      const hear = (): void => this.hear(sessionContext.session?.kernel ?? null);
-      sessionContext.kernelChanged.connect(hear);
-      panel.disposed.connect(() => sessionContext.kernelChanged.disconnect(hear));
-      hear();
-    };
-    tracker.forEach(attend);
-    tracker.widgetAdded.connect((_, panel) => attend(panel));
+    tracker.forEach(panel => this.attend(panel));
+    tracker.widgetAdded.connect(this.onAdded, this);
   }
 
   /** Hears a kernel, once for each connection to it. */
@@ -49,13 +43,10 @@ export class Relay implements IDisposable {
     }
     const line = new KernelLine(kernel);
     this.lines.set(kernel, line);
-    kernel.disposed.connect(() => {
-      this.lines.delete(kernel);
-      this.hand(line);
-    });
+    kernel.disposed.connect(this.onKernelGone, this);
     line.met.connect(() => {
       this._met.emit(kernel.id);
-      this.kernelOf(line).met();
+      this.kernelOf(line).met(line);
     });
     line.said.connect((_, words) => this.kernelOf(line).said(line, words));
     line.lost.connect(() => this.relayed.get(kernel.id)?.lost(line));
@@ -69,6 +60,27 @@ export class Relay implements IDisposable {
         part.dispose();
       }
       Signal.clearData(this);
+    }
+  }
+
+  private attend({ sessionContext }: NotebookPanel): void {
+    sessionContext.kernelChanged.connect(this.onKernel, this);
+    this.hear(sessionContext.session?.kernel ?? null);
+  }
+
+  private onAdded(_: INotebookTracker, panel: NotebookPanel): void {
+    this.attend(panel);
+  }
+
+  private onKernel({ session }: ISessionContext): void {
+    this.hear(session?.kernel ?? null);
+  }
+
+  private onKernelGone(kernel: Kernel.IKernelConnection): void {
+    const line = this.lines.get(kernel);
+    this.lines.delete(kernel);
+    if (line !== undefined) {
+      this.hand(line);
     }
   }
 

@@ -20,6 +20,9 @@ const PAUSES = [500, 10_000] as const;
 /** Milliseconds between two questions whether there is something for the kernel: while it talks, and otherwise. */
 const ASKING = [1_000, 5_000] as const;
 
+/** The same for a kernel that says nothing, on a page that nobody sees. */
+const ASKING_HIDDEN = 30_000;
+
 /** Milliseconds for which a kernel that has said something counts as one that talks. */
 const TALKING = 60_000;
 
@@ -48,15 +51,20 @@ export class RelayedKernel implements IDisposable {
     private readonly api: Pick<Api, 'health' | 'relay'>,
     private readonly kernelId: string,
     public line: KernelLine
-  ) {}
+  ) {
+    document.addEventListener('visibilitychange', this.onVisible);
+  }
 
   /** Whether nothing is passed on any more. */
   get isDisposed(): boolean {
     return this._isDisposed;
   }
 
-  /** Notes that the kernel has the extension. */
-  met(): void {
+  /** Notes that the kernel has the extension, as one of its connections tells. */
+  met(line: KernelLine): void {
+    if (this.isNeeded === false) {
+      line.spare();
+    }
     this.hasten();
   }
 
@@ -95,8 +103,15 @@ export class RelayedKernel implements IDisposable {
   /** Passes on nothing more. */
   dispose(): void {
     this._isDisposed = true;
+    document.removeEventListener('visibilitychange', this.onVisible);
     this.sleep();
   }
+
+  private readonly onVisible = (): void => {
+    if (document.visibilityState === 'visible' && this.isNeeded === true) {
+      this.hasten();
+    }
+  };
 
   /** Have the kernel say hello where the page has not heard it: the server has to know how it is reached. */
   private introduce(): void {
@@ -178,7 +193,10 @@ export class RelayedKernel implements IDisposable {
     if (this.waiting.length > 0 || told.length > 0) {
       return 0;
     }
-    return Date.now() - this.spoke < TALKING ? ASKING[0] : ASKING[1];
+    if (Date.now() - this.spoke < TALKING) {
+      return ASKING[0];
+    }
+    return document.visibilityState === 'hidden' ? ASKING_HIDDEN : ASKING[1];
   }
 
   private batch(): JSONObject[] {
@@ -224,6 +242,7 @@ export class RelayedKernel implements IDisposable {
 
   private spare(): void {
     this.isNeeded = false;
+    this.line.spare();
     this.waiting.length = 0;
     this.going = [];
   }

@@ -8,9 +8,10 @@ import {
   runIcon,
   stopIcon
 } from '@jupyterlab/ui-components';
+import type { AnyRun } from '../panel/actions';
 import { CommandIDs } from '../tokens';
 import * as schemas from './arguments';
-import { onRun, text, type AnyRun, type Command, type CommandsOptions } from './command';
+import { onRun, text, type Command, type CommandsOptions } from './command';
 
 function isRunning(run: AnyRun): boolean {
   return run.status === null;
@@ -18,9 +19,9 @@ function isRunning(run: AnyRun): boolean {
 
 /** Return the commands that steer a run. */
 export function steeringCommands(options: CommandsOptions): Record<string, Command> {
-  const { actions, model, trans } = options;
-  const isPaused = (run: AnyRun) =>
-    model.run?.runId === run.run_id && Boolean(model.run.steered?.paused);
+  const { actions, panels, trans } = options;
+  const isPaused = ({ run_id }: AnyRun) =>
+    panels.models.some(({ run }) => run?.runId === run_id && run.steered?.paused);
   return {
     [CommandIDs.interrupt]: {
       label: trans.__('Interrupt the Run'),
@@ -84,7 +85,7 @@ export function noteCommands(options: CommandsOptions): Record<string, Command> 
 
 /** Return the commands that read, keep or delete a run. */
 export function runCommands(options: CommandsOptions): Record<string, Command> {
-  const { actions, asking, model, trans } = options;
+  const { actions, asking, panels, trans } = options;
   return {
     [CommandIDs.openTrace]: {
       label: trans.__('Open the Trace Notebook'),
@@ -111,8 +112,9 @@ export function runCommands(options: CommandsOptions): Record<string, Command> {
       icon: copyIcon,
       args: schemas.A_SPAN,
       ...onRun(options, (run, args) => {
-        const shown = model.run?.runId === run.run_id ? (model.span?.id ?? null) : null;
-        actions.copyLink(run.run_id, text(args.span_id) ?? shown);
+        const { run: shown, span } = panels.current;
+        const spanId = shown?.runId === run.run_id ? (span?.id ?? null) : null;
+        actions.copyLink(run.run_id, text(args.span_id) ?? spanId, run.notebook);
       })
     },
     [CommandIDs.deleteRun]: {

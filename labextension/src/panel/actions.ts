@@ -25,6 +25,8 @@ export interface Actions {
   newSession(): void;
   resumeSession(sessionId: string): void;
   deleteRun(run: AnyRun): void;
-  openInTab(runId: string): void;
-  openSettings(): void;
+  /** Shows a run in a tab; it is not there in a front end without tabs. */
+  openInTab?: (runId: string) => void;
+  /** Shows the settings; it is not there in a front end without an editor for them. */
+  openSettings?: () => void;
 }

@@ -62,7 +62,7 @@ export function Axis({ scale, wide }: { scale: Scale; wide: boolean }): ReactEle
   const ticks = scale.ticks(4).filter(tick => tick.position < 0.85);
   return (
     <div role="row" aria-rowindex={1} className="jp-rlm-Axis">
-      <span role="columnheader">{trans.__('span')}</span>
+      <span role="columnheader">{trans._p('column', 'span')}</span>
       <span role="columnheader" aria-label={trans.__('time line')} className="jp-rlm-Axis-ticks">
         {ticks.map(tick => (
           <span key={tick.seconds} style={{ left: `${percent(tick.position)}%` }}>
@@ -73,14 +73,14 @@ export function Axis({ scale, wide }: { scale: Scale; wide: boolean }): ReactEle
       {wide && (
         <>
           <span role="columnheader" className="jp-rlm-Row-time">
-            {trans.__('tokens')}
+            {trans._p('column', 'tokens')}
           </span>
           <span role="columnheader" className="jp-rlm-Row-time">
-            {trans.__('cost')}
+            {trans._p('column', 'cost')}
           </span>
         </>
       )}
-      <span role="columnheader">{trans.__('time')}</span>
+      <span role="columnheader">{trans._p('column', 'time')}</span>
     </div>
   );
 }

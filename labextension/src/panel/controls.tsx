@@ -1,38 +1,46 @@
 /** What can be done with a run. */
 import type { ReactElement } from 'react';
+import { memo } from 'react';
 
-import type { RunModel } from '../model/run';
 import type { AnyRun } from './actions';
 import { Button, Sign } from './button';
 import { Popup } from './popup';
 import { useSurroundings } from './surroundings';
 
-interface ControlsProps {
-  run: RunModel;
+interface SteeringProps {
   known: AnyRun;
+  /** Whether the server is reached: nothing can be steered otherwise. */
+  reached: boolean;
+  paused: boolean;
+  stopping: boolean;
   noteOpen: boolean;
   onNote: () => void;
 }
 
 /** The buttons that steer a run which is under way. */
-export function Steering({ run, known, noteOpen, onNote }: ControlsProps): ReactElement {
+export const Steering = memo(function Steering(props: SteeringProps): ReactElement {
+  const { known, reached, paused, stopping, noteOpen, onNote } = props;
   const { trans, actions } = useSurroundings();
-  const { steered } = run;
   return (
-    <>
-      <Button label={trans.__('Note')} expanded={noteOpen} onClick={onNote} />
-      {steered?.paused ? (
-        <Button label={trans.__('Go on')} onClick={() => actions.resume(known)} />
+    <div className="jp-rlm-Steering" role="group" aria-label={trans.__('Steer the run')}>
+      <Button label={trans.__('Note')} disabled={!reached} expanded={noteOpen} onClick={onNote} />
+      {paused ? (
+        <Button
+          label={trans.__('Go on')}
+          disabled={!reached}
+          onClick={() => actions.resume(known)}
+        />
       ) : (
         <Button
           label={trans.__('Pause')}
           title={trans.__('Halt after this iteration')}
+          disabled={!reached}
           onClick={() => actions.pause(known)}
         />
       )}
       <Button
         label={trans.__('Stop after this iteration')}
-        disabled={steered?.stopping}
+        disabled={stopping || !reached}
         onClick={() => actions.stop(known)}
       >
         {trans.__('Stop after this')}
@@ -40,15 +48,21 @@ export function Steering({ run, known, noteOpen, onNote }: ControlsProps): React
       <Button
         label={trans.__('Interrupt')}
         title={trans.__('Interrupt now')}
+        disabled={!reached}
         tone="error"
         onClick={() => actions.interrupt(known)}
       />
-    </>
+    </div>
   );
+});
+
+interface MoreProps {
+  known: AnyRun;
+  spanId: string | null;
 }
 
 /** What can be done with a run at any time. */
-export function More({ known, spanId }: { known: AnyRun; spanId: string | null }): ReactElement {
+export const More = memo(function More({ known, spanId }: MoreProps): ReactElement {
   const { trans, actions } = useSurroundings();
   const isOver = known.status !== null;
   return (
@@ -80,4 +94,4 @@ export function More({ known, spanId }: { known: AnyRun; spanId: string | null }
       <Sign>⋯</Sign>
     </Popup>
   );
-}
+});

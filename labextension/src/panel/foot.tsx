@@ -1,6 +1,7 @@
 /** The last line: from the panel back to the notebook. */
 import { copyIcon } from '@jupyterlab/ui-components';
 import type { ReactElement } from 'react';
+import { memo } from 'react';
 
 import type { PanelModel } from '../model/panel';
 import type { Span } from '../model/span';
@@ -32,10 +33,18 @@ async function textIn(model: PanelModel, span: Span | null): Promise<string> {
   return codeIn(span) || events;
 }
 
+interface FootProps {
+  model: PanelModel;
+  known: AnyRun;
+  /** What is chosen; null for a group. */
+  span: Span | null;
+  /** Changes when something of the span may have changed. */
+  stamp: string;
+}
+
 /** The buttons at the foot of the panel. */
-export function Foot({ model, known }: { model: PanelModel; known: AnyRun }): ReactElement {
+export const Foot = memo(function Foot({ model, known, span }: FootProps): ReactElement {
   const { trans, actions } = useSurroundings();
-  const span = model.span ?? (model.selected === null ? (model.run?.tree.root ?? null) : null);
   const code = codeIn(span);
   const copy = (): void => {
     void textIn(model, span).then(text => actions.copy(text));
@@ -59,4 +68,4 @@ export function Foot({ model, known }: { model: PanelModel; known: AnyRun }): Re
       </Button>
     </div>
   );
-}
+});

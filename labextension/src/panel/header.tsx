@@ -1,24 +1,26 @@
 /** The run that is shown: what was asked, how far it is, what it took, and what can be done about it. */
 import type { ReactElement } from 'react';
-import { useState } from 'react';
+import { memo, useCallback, useRef, useState } from 'react';
 
+import { clockTime, count } from '../model/format';
 import type { PanelModel } from '../model/panel';
 import type { RunModel } from '../model/run';
 import type { AnyRun } from './actions';
 import { Button } from './button';
 import { More, Steering } from './controls';
 import { cutAt, SHOWN } from './detail/pages';
-import { Note } from './note';
+import { hasDraft } from './drafts';
+import { Note, noteDraft } from './note';
 import { Progress } from './progress';
 import { useStatusWords } from './runs';
+import { type Standing, standingOf } from './standing';
 import { useSurroundings } from './surroundings';
-import { useTick } from './tick';
 import { rootOf, Totals } from './totals';
 
 /** From how many characters on a question may need more than three lines, in the narrowest panel. */
 const LONG = 90;
 
-function Question({ question }: { question: string }): ReactElement {
+const Question = memo(function Question({ question }: { question: string }): ReactElement {
   const { trans } = useSurroundings();
   const [whole, setWhole] = useState(false);
   const isLong = question.length > LONG || question.split('\n', 4).length > 3;
@@ -47,27 +49,57 @@ function Question({ question }: { question: string }): ReactElement {
       )}
     </>
   );
-}
+});
 
-function useStanding(run: RunModel, status: string): string {
+function useWords(run: RunModel, standing: Standing): string {
   const { trans } = useSurroundings();
   const words = useStatusWords();
   const root = rootOf(run);
   const { iterations } = run.tree.counts;
   const model = root?.model ?? run.run?.model ?? '';
   const most = root?.max_iterations;
+  const isOver = (run.run?.status ?? null) !== null;
   const where =
-    status === 'running' && most ? trans.__('Iteration %1 of %2', iterations, most) : words[status];
+    isOver || !most
+      ? null
+      : iterations > most
+        ? trans.__('Final answer asked for')
+        : trans.__('Iteration %1 of %2', count(iterations), count(most));
+  // That it runs goes without saying where it is said how far it is.
+  const how = standing === 'running' && where !== null ? null : words[standing];
   const { steered } = run;
   const after = steered?.stopping
     ? trans.__('ends after this iteration')
-    : steered?.paused
+    : steered?.paused && standing !== 'paused'
       ? trans.__('halts after this iteration')
       : null;
   const notes = steered?.notes
-    ? trans._n('%1 note to be told', '%1 notes to be told', steered.notes)
+    ? trans._n('%2 note to be told', '%2 notes to be told', steered.notes, count(steered.notes))
     : null;
-  return [where, model.slice(0, 80), after, notes].filter(Boolean).join(' · ');
+  return [how, where, model.slice(0, 80), after, notes].filter(Boolean).join(' · ');
+}
+
+/** When the server was last reached, in seconds since the epoch; null while it is. */
+function useAsOf(run: RunModel): number | null {
+  const last = useRef(Date.now() / 1000);
+  const isReached = run.error?.status !== 0;
+  if (isReached) {
+    last.current = Date.now() / 1000;
+  }
+  return isReached ? null : last.current;
+}
+
+function Problem({ run, asOf }: { run: RunModel; asOf: number | null }): ReactElement | null {
+  const { trans } = useSurroundings();
+  if (asOf !== null) {
+    const time = clockTime(asOf);
+    return (
+      <p className="jp-rlm-dim" data-rlm="unreached">
+        {trans.__('The Jupyter server cannot be reached; this is as of %1.', time)}
+      </p>
+    );
+  }
+  return run.problem === null ? null : <p className="jp-rlm-warn">{run.problem.slice(0, 500)}</p>;
 }
 
 interface HeaderProps {
@@ -80,40 +112,61 @@ interface HeaderProps {
 /** The header of a run. */
 export function Header({ model, run, known, visible }: HeaderProps): ReactElement {
   const { trans, actions } = useSurroundings();
-  const [noteOpen, setNoteOpen] = useState(false);
+  const [noteOpen, setNoteOpen] = useState(() => hasDraft(noteDraft(run.runId)));
   const isLive = run.state === 'live' && known.status === null;
-  useTick(visible && isLive);
   const status = known.status ?? 'running';
-  const standing = useStanding(run, status);
+  const standing = standingOf(model, run);
+  const words = useWords(run, standing);
+  const asOf = useAsOf(run);
   const session = known.session_id;
+  const asked = useRef(false);
+  const onNote = useCallback(() => {
+    asked.current = true;
+    setNoteOpen(open => !open);
+  }, []);
   const canResume = session && (status === 'interrupted' || status === 'limit');
   return (
-    <div className="jp-rlm-Header" data-status={status} data-rlm-part="header">
+    <div
+      className="jp-rlm-Header"
+      data-status={status}
+      data-standing={standing}
+      data-rlm-part="header"
+    >
       <Question key={run.runId} question={known.question} />
-      <div className="jp-rlm-Header-controls">
-        <span className="jp-rlm-line jp-rlm-Header-state">
-          <span className="jp-rlm-Dot" data-status={status} />
-          <bdi>{standing}</bdi>
-        </span>
-        {isLive && (
-          <Steering
-            run={run}
-            known={known}
-            noteOpen={noteOpen}
-            onNote={() => setNoteOpen(!noteOpen)}
-          />
-        )}
+      <div className="jp-rlm-line jp-rlm-Header-state">
+        <span className="jp-rlm-Dot" data-status={standing} />
+        <bdi className="jp-rlm-grow">{words}</bdi>
         {canResume && (
-          <Button label={trans.__('Resume')} onClick={() => actions.resumeSession(session)} />
+          <Button
+            label={trans.__('Resume session')}
+            onClick={() => actions.resumeSession(session)}
+          />
         )}
         <More known={known} spanId={model.span?.id ?? null} />
       </div>
-      {isLive && noteOpen && (
-        <Note onSend={text => actions.note(known, text)} onClose={() => setNoteOpen(false)} />
+      {isLive && (
+        <Steering
+          known={known}
+          reached={asOf === null}
+          paused={run.steered?.paused === true}
+          stopping={run.steered?.stopping === true}
+          noteOpen={noteOpen}
+          onNote={onNote}
+        />
+      )}
+      {noteOpen && (
+        <Note
+          runId={run.runId}
+          live={isLive}
+          focus={asked.current}
+          reached={asOf === null}
+          onSend={text => actions.note(known, text)}
+          onClose={() => setNoteOpen(false)}
+        />
       )}
       <Progress run={run} />
-      <Totals run={run} />
-      {run.problem && <p className="jp-rlm-warn">{run.problem.slice(0, 500)}</p>}
+      <Totals run={run} visible={visible} />
+      <Problem run={run} asOf={asOf} />
     </div>
   );
 }

@@ -2,6 +2,8 @@
 import type { ReactElement } from 'react';
 import { useEffect, useRef, useState } from 'react';
 
+import { count } from '../model/format';
+import { isOutOfIterations } from '../model/names';
 import type { PanelModel } from '../model/panel';
 import { useStatusWords } from './runs';
 import { useSurroundings } from './surroundings';
@@ -16,10 +18,12 @@ interface Heard {
 function stateOf(model: PanelModel): Heard {
   const { run, review } = model;
   const isHere = run !== null && run.state !== 'loading';
+  const isSpent =
+    run?.run?.status === 'ok' && run.tree.root !== null && isOutOfIterations(run.tree.root);
   return {
     runId: isHere ? run.runId : null,
     iterations: isHere ? run.tree.counts.iterations : 0,
-    status: isHere ? (run.run?.status ?? 'running') : null,
+    status: isHere ? (isSpent ? 'spent' : (run.run?.status ?? 'running')) : null,
     review: review?.review_id ?? null
   };
 }
@@ -41,7 +45,7 @@ export function Live({ model }: { model: PanelModel }): ReactElement {
     } else if (status !== last.status) {
       setSaid(trans.__('The run: %1.', words[status] ?? status));
     } else if (iterations > last.iterations && status === 'running') {
-      setSaid(trans.__('Iteration %1.', iterations));
+      setSaid(trans.__('Iteration %1.', count(iterations)));
     }
     // The words come with the language, which does not change.
     // eslint-disable-next-line react-hooks/exhaustive-deps

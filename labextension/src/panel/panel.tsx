@@ -7,10 +7,11 @@ import type { Message } from '@lumino/messaging';
 import type { ReactElement } from 'react';
 
 import type { PanelModel } from '../model/panel';
+import { ClosedSanitizer } from '../sanitizer';
+import { TRANSLATION_DOMAIN } from '../tokens';
 import type { Actions } from './actions';
-import { Boundary } from './boundary';
-import { ClosedSanitizer } from './detail/sanitizer';
-import { State } from './states';
+import { Broken } from './broken';
+import { withoutFetching } from './detail/rendering';
 import { type Surroundings, SurroundingsContext } from './surroundings';
 import { PanelView } from './view';
 
@@ -27,20 +28,28 @@ export interface RunPanelOptions {
 export class RunPanel extends ReactWidget {
   readonly model: PanelModel;
   private readonly surroundings: Surroundings;
+  private isBroken = false;
 
   constructor({ model, actions, rendermime, languages, translator }: RunPanelOptions) {
     super();
     this.model = model;
-    const trans = translator.load('rlm_jupyter');
+    const trans = translator.load(TRANSLATION_DOMAIN);
     this.surroundings = {
       model,
       actions,
-      rendermime: rendermime.clone({ sanitizer: new ClosedSanitizer(rendermime.sanitizer) }),
+      rendermime: withoutFetching(
+        rendermime.clone({
+          sanitizer: new ClosedSanitizer(rendermime.sanitizer, address =>
+            trans.__('picture from elsewhere, not loaded: %1', address)
+          )
+        })
+      ),
       languages,
       trans
     };
     this.addClass('jp-rlm-Panel');
     this.node.setAttribute('role', 'region');
+    this.node.tabIndex = -1;
     this.node.setAttribute('aria-label', trans.__('Recursive language model'));
   }
 
@@ -62,28 +71,38 @@ export class RunPanel extends ReactWidget {
     super.onBeforeDetach(message);
   }
 
-  /** Moves the focus to the run's tree, or to whatever comes first. */
+  /** Moves the focus to the run's tree or to the list of runs, or else to the panel, where F6 leads on. */
   protected override onActivateRequest(): void {
     const first = this.node.querySelector<HTMLElement>(
-      '[role="row"][tabindex="0"], [role="option"][tabindex="0"], button'
+      '[role="row"][tabindex="0"], [role="option"][tabindex="0"]'
     );
-    first?.focus();
+    (first ?? this.node.querySelector<HTMLElement>('.jp-rlm-View') ?? this.node).focus();
   }
 
   protected override render(): ReactElement {
     return (
       <SurroundingsContext.Provider value={this.surroundings}>
-        <Boundary of={this.model} fallback={reason => <State name="failed" problem={reason} />}>
+        <Broken onBroken={this.onBroken}>
           <PanelView visible={this.isVisible} />
-        </Boundary>
+        </Broken>
       </SurroundingsContext.Provider>
     );
   }
 
-  private tell(): void {
+  /** What cannot be shown cannot be decided about either. */
+  private readonly onBroken = (isBroken: boolean): void => {
+    this.isBroken = isBroken;
+    this.tellModel();
+  };
+
+  private tellModel(): void {
     if (!this.model.isDisposed) {
-      this.model.setVisible(this.isVisible);
+      this.model.setVisible(this.isVisible && !this.isBroken);
     }
+  }
+
+  private tell(): void {
+    this.tellModel();
     this.update();
   }
 }

@@ -9,6 +9,7 @@ export interface MenuItem {
   key: string;
   label: string;
   note?: string;
+  title?: string;
   checked?: boolean;
   /** Whether one of its group is chosen, or each for itself. */
   choice?: 'one' | 'many';
@@ -56,6 +57,7 @@ function Item({ item, onDone }: { item: MenuItem; onDone: () => void }): ReactEl
       type="button"
       role={roleOf(item)}
       aria-checked={item.checked}
+      title={item.title}
       tabIndex={-1}
       className="jp-rlm-Menu-item"
       data-tone={item.danger ? 'error' : 'plain'}

@@ -4,6 +4,7 @@ import type { ReactElement } from 'react';
 
 import { count } from '../model/format';
 import type { RunModel } from '../model/run';
+import { listed } from './listing';
 import { useSurroundings } from './surroundings';
 import { rootOf } from './totals';
 
@@ -12,7 +13,12 @@ interface Part {
   number: number;
 }
 
-function wordsOf(parts: readonly Part[], all: number, trans: TranslationBundle): string {
+interface Numbers {
+  subcalls: number;
+  children: number;
+}
+
+function wordsOf(parts: readonly Part[], numbers: Numbers, trans: TranslationBundle): string {
   const saying: Record<Part['part'], (number: string) => string> = {
     done: number => trans.__('%1 done', number),
     failed: number => trans.__('%1 failed', number),
@@ -21,9 +27,13 @@ function wordsOf(parts: readonly Part[], all: number, trans: TranslationBundle):
   };
   const said = parts
     .filter(({ number }) => number > 0)
-    .map(({ part, number }) => saying[part](count(number)))
-    .join(', ');
-  return trans._n('%2 sub-call: %3', '%2 sub-calls: %3', all, count(all), said);
+    .map(({ part, number }) => saying[part](count(number)));
+  const { subcalls, children } = numbers;
+  const what = [
+    subcalls > 0 && trans._n('%2 sub-call', '%2 sub-calls', subcalls, count(subcalls)),
+    children > 0 && trans._n('%2 child run', '%2 child runs', children, count(children))
+  ].filter(Boolean) as string[];
+  return trans.__('%1: %2', listed(what, trans), listed(said, trans));
 }
 
 interface LineProps {
@@ -69,10 +79,15 @@ export function Progress({ run }: { run: RunModel }): ReactElement | null {
       { part: 'stopped', number: subcalls.stopped + children.stopped },
       { part: 'running', number: subcalls.running + children.running }
     ];
-    const words = wordsOf(parts, all, trans);
+    const words = wordsOf(parts, { subcalls: subcalls.all, children: children.all }, trans);
     return (
       <>
-        <Line label={trans.__('Sub-calls')} words={words} parts={parts} all={all} />
+        <Line
+          label={children.all > 0 ? trans.__('Sub-calls and child runs') : trans.__('Sub-calls')}
+          words={words}
+          parts={parts}
+          all={all}
+        />
         <div className="jp-rlm-dim">{words}</div>
       </>
     );
@@ -82,7 +97,7 @@ export function Progress({ run }: { run: RunModel }): ReactElement | null {
     return null;
   }
   const done = Math.min(most, Math.max(0, iterations - 1));
-  const words = trans.__('%1 of %2 iterations done', done, most);
+  const words = trans.__('%1 of %2 iterations done', count(done), count(most));
   // What is left is the part that "runs": it has no colour of its own here.
   return (
     <Line

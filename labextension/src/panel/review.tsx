@@ -1,33 +1,19 @@
 /** A code block that waits for the user's decision. */
 import type { ReactElement } from 'react';
-import { useId, useMemo, useState } from 'react';
+import { useEffect, useId, useMemo, useState } from 'react';
 
 import type { ProposedCode } from '../api/types';
 import type { AnyRun } from './actions';
 import { Button } from './button';
 import { hiddenCharacters } from './detail/hidden';
+import { LongText } from './detail/long';
+import { Hidden } from './detail/marked';
+import { dropDraft, useDraft } from './drafts';
 import { useSurroundings } from './surroundings';
 
 interface ReviewProps {
   known: AnyRun;
   proposed: ProposedCode;
-}
-
-function Hidden({ code }: { code: string }): ReactElement | null {
-  const { trans } = useSurroundings();
-  const found = useMemo(() => hiddenCharacters(code), [code]);
-  if (found.length === 0) {
-    return null;
-  }
-  const where = found
-    .slice(0, 5)
-    .map(({ name, line }) => trans.__('%1 in line %2', name, line))
-    .join(', ');
-  return (
-    <p className="jp-rlm-warn">
-      {trans.__('The code holds characters that cannot be seen: %1.', where)}
-    </p>
-  );
 }
 
 interface DecisionProps {
@@ -82,16 +68,23 @@ function Decisions({ isChanged, isEmpty, onUndo, onDecide }: DecisionProps): Rea
 
 /** The code, which can be changed, and the decision. Nothing runs before there is one. */
 export function Review({ known, proposed }: ReviewProps): ReactElement {
-  const { trans, actions } = useSurroundings();
-  const [code, setCode] = useState(proposed.code);
+  const { trans, actions, model } = useSurroundings();
   const title = useId();
   const { review_id, iteration, index } = proposed;
+  const draft = `review ${review_id}`;
+  const [code, setCode] = useDraft(draft, proposed.code);
+  const isChanged = code !== proposed.code;
+  // It is not taken back when this goes out of view: the change would be lost on the cell.
+  useEffect(() => model.setDrafting(isChanged), [model, isChanged]);
+  const isOdd = useMemo(() => hiddenCharacters(code).length > 0, [code]);
   return (
     <section className="jp-rlm-Review" aria-labelledby={title} data-rlm-part="review">
       <div id={title} className="jp-rlm-Section-title">
         {trans.__('Iteration %1, block %2 waits for your decision', iteration, index)}
       </div>
       <Hidden code={code} />
+      {/* A field cannot show what is hidden in its text. */}
+      {isOdd && <LongText text={code} kind="code" />}
       <textarea
         dir="ltr"
         spellCheck={false}
@@ -102,17 +95,18 @@ export function Review({ known, proposed }: ReviewProps): ReactElement {
         onChange={event => setCode(event.target.value)}
       />
       <Decisions
-        isChanged={code !== proposed.code}
+        isChanged={isChanged}
         isEmpty={!code.trim()}
         onUndo={() => setCode(proposed.code)}
-        onDecide={(decision, reason) =>
+        onDecide={(decision, reason) => {
           actions.decide(
             known,
             decision === 'edited'
               ? { review_id, decision, code, reason }
               : { review_id, decision, reason }
-          )
-        }
+          );
+          dropDraft(draft);
+        }}
       />
     </section>
   );

@@ -12,6 +12,8 @@ export interface RowProps {
   /** Pixels below the first row. */
   top: number;
   name: string;
+  mark: string;
+  title: string;
   icon: string;
   kind: string;
   status: string;
@@ -32,6 +34,8 @@ function looksTheSame(one: RowProps, other: RowProps): boolean {
     one.index === other.index &&
     one.top === other.top &&
     one.name === other.name &&
+    one.mark === other.mark &&
+    one.title === other.title &&
     one.icon === other.icon &&
     one.status === other.status &&
     one.time === other.time &&
@@ -57,9 +61,9 @@ function twisty(row: Row): string {
   return row.expanded ? '▾' : '▸';
 }
 
-function Name({ row, name, icon }: RowProps): ReactElement {
+function Name({ row, name, mark, title, icon }: RowProps): ReactElement {
   return (
-    <div role="gridcell" className="jp-rlm-Row-name" title={name}>
+    <div role="gridcell" className="jp-rlm-Row-name" title={title}>
       <span className="jp-rlm-Row-twisty" aria-hidden="true" data-can={row.expandable}>
         {twisty(row)}
       </span>
@@ -67,6 +71,7 @@ function Name({ row, name, icon }: RowProps): ReactElement {
         {icon}
       </span>
       <bdi className="jp-rlm-Row-label jp-rlm-cut">{name}</bdi>
+      {mark && <span className="jp-rlm-Row-mark">{mark}</span>}
     </div>
   );
 }

@@ -8,10 +8,16 @@ import type { NotebookModel } from '../model/notebook';
 import type { PanelModel } from '../model/panel';
 import { plainLine } from '../model/plain';
 import { Button } from './button';
+import type { Standing } from './standing';
 import { useSurroundings } from './surroundings';
+
+/** How many runs there is room for in any case. */
+const FEW = 3;
 
 interface OneProps {
   run: Run;
+  /** How it stands, where the panel knows more of it than the list does. */
+  standing: Standing | null;
   selected: boolean;
   active: boolean;
 }
@@ -24,17 +30,44 @@ export function useStatusWords(): Record<string, string> {
     ok: trans.__('answered'),
     error: trans.__('failed'),
     interrupted: trans.__('interrupted'),
-    limit: trans.__('limit reached')
+    limit: trans.__('limit reached'),
+    spent: trans.__('out of iterations, answered with what it had'),
+    waiting: trans.__('waits for your decision'),
+    paused: trans.__('paused')
   };
 }
 
-const One = memo(function One({ run, selected, active }: OneProps): ReactElement {
+/** Whether a run answered only when its iterations were used up: the one that asks for the answer comes after them. */
+function isSpent({ status, iterations, max_iterations: most }: Run): boolean {
+  return status === 'ok' && typeof most === 'number' && most > 0 && iterations > most;
+}
+
+/** A list that was fetched again is of new objects, though as a rule nothing in it is new. */
+function looksTheSame(one: OneProps, other: OneProps): boolean {
+  const { run } = other;
+  return (
+    one.selected === other.selected &&
+    one.standing === other.standing &&
+    one.active === other.active &&
+    one.run.run_id === run.run_id &&
+    one.run.status === run.status &&
+    isSpent(one.run) === isSpent(run) &&
+    one.run.cost === run.cost &&
+    one.run.began === run.began &&
+    one.run.ended === run.ended &&
+    one.run.model === run.model &&
+    one.run.question === run.question
+  );
+}
+
+const One = memo(function One({ run, standing, selected, active }: OneProps): ReactElement {
   const words = useStatusWords();
   const { trans } = useSurroundings();
   const status = run.status ?? 'running';
-  const isPlain = status === 'ok' || status === 'running';
+  const shown = standing ?? (isSpent(run) ? 'spent' : status);
+  const isPlain = shown === 'ok' || shown === 'running' || shown === 'spent';
   const facts = [
-    isPlain ? null : words[status],
+    isPlain ? null : shown === 'waiting' ? trans.__('waits for you') : words[shown],
     run.cost === null ? null : money(run.cost),
     run.ended === null ? null : seconds(run.ended - run.began)
   ].filter(Boolean);
@@ -47,14 +80,14 @@ const One = memo(function One({ run, selected, active }: OneProps): ReactElement
       tabIndex={active ? 0 : -1}
       data-run-id={run.run_id}
       data-status={status}
-      title={`${question}\n${trans.__('%1, %2, at %3', words[status], run.model, clockTime(run.began))}`}
+      title={`${question}\n${trans.__('%1, %2, at %3', words[shown], run.model, clockTime(run.began))}`}
     >
-      <span className="jp-rlm-Dot" data-status={status} role="img" aria-label={words[status]} />
+      <span className="jp-rlm-Dot" data-status={shown} role="img" aria-label={words[shown]} />
       <bdi className="jp-rlm-cut jp-rlm-grow">{question}</bdi>
       <span className="jp-rlm-dim jp-rlm-num">{facts.join(' · ')}</span>
     </div>
   );
-});
+}, looksTheSame);
 
 function idAt(target: EventTarget): string | null {
   return (target as Element).closest<HTMLElement>('[data-run-id]')?.dataset.runId ?? null;
@@ -63,6 +96,12 @@ function idAt(target: EventTarget): string | null {
 interface RunsProps {
   model: PanelModel;
   notebook: NotebookModel;
+  runs: readonly Run[];
+  more: boolean;
+  /** The id of the run that is shown. */
+  open: string | null;
+  /** How that one stands. */
+  standing: Standing | null;
 }
 
 function target(key: string, at: number, length: number): number | null {
@@ -81,11 +120,10 @@ function target(key: string, at: number, length: number): number | null {
 }
 
 /** The list of runs: arrow keys go through it, Enter opens a run. */
-export function Runs({ model, notebook }: RunsProps): ReactElement {
+export const Runs = memo(function Runs(props: RunsProps): ReactElement {
+  const { model, notebook, runs, more, open, standing } = props;
   const { trans, actions } = useSurroundings();
-  const { runs } = notebook;
   const [focused, setFocused] = useState<string | null>(null);
-  const open = model.run?.runId ?? null;
   const isThere = (id: string | null): boolean => runs.some(run => run.run_id === id);
   const active = isThere(focused) ? focused : isThere(open) ? open : runs.at(0)?.run_id;
   const choose = (id: string): void => {
@@ -110,7 +148,7 @@ export function Runs({ model, notebook }: RunsProps): ReactElement {
     event.stopPropagation();
   };
   return (
-    <div className="jp-rlm-Runs" data-rlm-part="runs">
+    <div className="jp-rlm-Runs" data-rlm-part="runs" data-many={runs.length > FEW}>
       <div
         role="listbox"
         aria-label={trans.__('Runs')}
@@ -128,14 +166,13 @@ export function Runs({ model, notebook }: RunsProps): ReactElement {
           <One
             key={run.run_id}
             run={run}
+            standing={run.run_id === open ? standing : null}
             selected={run.run_id === open}
             active={run.run_id === active}
           />
         ))}
       </div>
-      {notebook.more && (
-        <Button label={trans.__('Load more')} onClick={() => void notebook.loadMore()} />
-      )}
+      {more && <Button label={trans.__('Load more')} onClick={() => void notebook.loadMore()} />}
     </div>
   );
-}
+});

@@ -3,7 +3,14 @@ import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ISignal } from '@lumino/signaling';
-import { createContext, useContext, useEffect, useReducer } from 'react';
+import {
+  createContext,
+  useCallback,
+  useContext,
+  useEffect,
+  useReducer,
+  useSyncExternalStore
+} from 'react';
 
 import type { PanelModel } from '../model/panel';
 import type { Actions } from './actions';
@@ -47,4 +54,22 @@ export function useSignal<T>(signal: ISignal<T, unknown> | null): number {
     };
   }, [signal]);
   return version;
+}
+
+/** What is read now; renders again only when the signal fires and it is another value. */
+export function useValue<T, V extends string | number | boolean | null>(
+  signal: ISignal<T, unknown>,
+  read: () => V
+): V {
+  const subscribe = useCallback(
+    (heard: () => void) => {
+      const onSignal = (): void => heard();
+      signal.connect(onSignal);
+      return () => {
+        signal.disconnect(onSignal);
+      };
+    },
+    [signal]
+  );
+  return useSyncExternalStore(subscribe, read);
 }

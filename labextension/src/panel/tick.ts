@@ -1,14 +1,14 @@
 /** Time that passes on the screen while something runs. */
 import { useEffect, useReducer } from 'react';
 
-/** Milliseconds between two renderings: five a second. */
-const INTERVAL = 200;
+/** Milliseconds between two renderings: more than between two signals of a run, which then come first. */
+const INTERVAL = 300;
 
 /** The same for those who want less motion. */
 const CALM = 1000;
 
 /** Renders again a while after the last time, as long as something is under way and the page is visible. */
-export function useTick(active: boolean): void {
+export function useTick(active: boolean, interval = INTERVAL): void {
   const [, advance] = useReducer((count: number) => count + 1, 0);
   // Whatever else renders it sets the timer anew, so that both together stay within the interval.
   useEffect(() => {
@@ -22,7 +22,7 @@ export function useTick(active: boolean): void {
           advance();
         }
       },
-      isCalm ? CALM : INTERVAL
+      isCalm ? Math.max(CALM, interval) : interval
     );
     const onVisible = (): void => advance();
     document.addEventListener('visibilitychange', onVisible);

@@ -1,20 +1,36 @@
 /** What finds a span: search, filters, the next error; and whether the view goes along with the run. */
+import { collapseAllIcon, expandAllIcon } from '@jupyterlab/ui-components';
 import type { KeyboardEvent, ReactElement } from 'react';
+import { memo } from 'react';
 
 import { count } from '../model/format';
 import type { PanelModel } from '../model/panel';
 import type { RunModel } from '../model/run';
-import { Badge, Button, Sign } from './button';
+import { Badge, Button, Icon, Sign } from './button';
 import { FilterMenu } from './filter';
 import { useSurroundings } from './surroundings';
 
 interface ToolsProps {
   model: PanelModel;
   run: RunModel;
+  /** How many spans failed. */
+  errors: number;
+  /** How many models the filter offers. */
+  models: number;
+  follow: boolean;
+  query: string;
+  /** Changes when what the filter or the search shows is different. */
+  stamp: string;
   onTree: () => void;
 }
 
-function SearchBox({ model, onTree }: { model: PanelModel; onTree: () => void }): ReactElement {
+interface SearchBoxProps {
+  model: PanelModel;
+  query: string;
+  onTree: () => void;
+}
+
+function SearchBox({ model, query, onTree }: SearchBoxProps): ReactElement {
   const { trans } = useSurroundings();
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === 'Escape' && model.query) {
@@ -33,50 +49,94 @@ function SearchBox({ model, onTree }: { model: PanelModel; onTree: () => void })
       dir="auto"
       data-lm-suppress-shortcuts="true"
       aria-label={trans.__('Search in the run')}
+      title={trans.__('Search code, output, prompts')}
       placeholder={trans.__('Search code, output, prompts')}
-      value={model.query}
+      value={query}
       onChange={event => model.setQuery(event.target.value)}
       onKeyDown={onKeyDown}
     />
   );
 }
 
-/** The line of tools above the tree. */
-export function Tools({ model, run, onTree }: ToolsProps): ReactElement {
+function Found({ model }: { model: PanelModel }): ReactElement | null {
   const { trans } = useSurroundings();
-  const errors = run.tree.errors.length;
+  const { hits, searchIncomplete } = model;
+  if (hits === null) {
+    return null;
+  }
+  const number = count(hits.size);
+  const found =
+    hits.size > 0
+      ? trans._n('Found in %2 span.', 'Found in %2 spans.', hits.size, number)
+      : searchIncomplete
+        ? trans.__('Nothing was found so far.')
+        : trans.__('Nothing was found.');
   return (
-    <div className="jp-rlm-Tools" data-rlm-part="tools">
-      <div className="jp-rlm-line">
-        <SearchBox model={model} onTree={onTree} />
-        <FilterMenu model={model} run={run} />
-        <Button
-          label={trans.__('Next error')}
-          title={trans._n('%1 error: go to the next', '%1 errors: go to the next', errors)}
-          tone={errors > 0 ? 'error' : 'plain'}
-          disabled={errors === 0}
-          onClick={() => model.nextError(1)}
-        >
-          <Sign>⚠</Sign> <Badge number={count(errors)} />{' '}
-          <span className="jp-rlm-wordy">{trans.__('Next error')}</span>
-        </Button>
-        <Button
-          label={trans.__('Follow')}
-          title={trans.__('Follow the run')}
-          pressed={model.follow}
-          onClick={() => model.setFollow(!model.follow)}
-        >
-          <Sign>⤓</Sign> <span className="jp-rlm-wordy">{trans.__('Follow')}</span>
-        </Button>
-      </div>
-      {model.searchProblem && <p className="jp-rlm-warn">{model.searchProblem.slice(0, 300)}</p>}
-      {model.hits && (
-        <div className="jp-rlm-dim">
-          {model.hits.size === 0
-            ? trans.__('Nothing was found.')
-            : trans._n('Found in %1 span.', 'Found in %1 spans.', model.hits.size)}
-        </div>
-      )}
+    <div className="jp-rlm-dim">
+      {found}
+      {searchIncomplete &&
+        ` ${trans.__('There was too much to look through all of it: narrow the search.')}`}
     </div>
   );
 }
+
+function Folding({ model }: { model: PanelModel }): ReactElement {
+  const { trans } = useSurroundings();
+  return (
+    <span className="jp-rlm-Folding">
+      <Button label={trans.__('Unfold all')} onClick={() => model.expandAll()}>
+        <Icon icon={expandAllIcon} />
+      </Button>
+      <Button label={trans.__('Fold all')} onClick={() => model.collapseAll()}>
+        <Icon icon={collapseAllIcon} />
+      </Button>
+    </span>
+  );
+}
+
+/** Tells apart what the tools show of a search and a filter. */
+export function toolsStamp({ filter, hits, searchProblem, searchIncomplete }: PanelModel): string {
+  const chosen = [filter.kinds, filter.statuses, filter.models].map(set => [...(set ?? [])]);
+  return JSON.stringify([chosen, hits?.size, searchProblem, searchIncomplete]);
+}
+
+/** The line of tools above the tree. */
+export const Tools = memo(function Tools(props: ToolsProps): ReactElement {
+  const { model, run, errors, follow, query, onTree } = props;
+  const { trans } = useSurroundings();
+  return (
+    <div className="jp-rlm-Tools" data-rlm-part="tools">
+      <div className="jp-rlm-line">
+        <SearchBox model={model} query={query} onTree={onTree} />
+        <FilterMenu model={model} run={run} />
+        {errors > 0 && (
+          <Button
+            label={trans.__('Next error')}
+            title={trans._n(
+              '%2 error: go to the next',
+              '%2 errors: go to the next',
+              errors,
+              count(errors)
+            )}
+            tone="error"
+            onClick={() => model.nextError(1)}
+          >
+            <Sign>⚠</Sign> <Badge number={count(errors)} />{' '}
+            <span className="jp-rlm-wordy">{trans.__('Next error')}</span>
+          </Button>
+        )}
+        <Button
+          label={trans.__('Follow')}
+          title={trans.__('Follow the run')}
+          pressed={follow}
+          onClick={() => model.setFollow(!follow)}
+        >
+          <Sign>⤓</Sign> <span className="jp-rlm-wordy">{trans.__('Follow')}</span>
+        </Button>
+        <Folding model={model} />
+      </div>
+      {model.searchProblem && <p className="jp-rlm-warn">{model.searchProblem.slice(0, 300)}</p>}
+      <Found model={model} />
+    </div>
+  );
+});

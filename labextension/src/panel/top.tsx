@@ -1,11 +1,11 @@
 /** The first line: whose runs these are, and what can be done with them. */
 import { addIcon, downloadIcon, launchIcon, settingsIcon } from '@jupyterlab/ui-components';
 import type { ReactElement } from 'react';
-import { useMemo } from 'react';
+import { memo, useMemo } from 'react';
 
+import type { Session } from '../api/types';
 import type { NotebookModel } from '../model/notebook';
-import type { PanelModel } from '../model/panel';
-import { dateTime } from '../model/format';
+import { count, dateTime, shortTime } from '../model/format';
 import { plainLine } from '../model/plain';
 import type { ExportFormat } from './actions';
 import { Button, Icon, Sign } from './button';
@@ -16,11 +16,16 @@ function fileName(path: string): string {
   return path.split('/').at(-1) ?? path;
 }
 
-function Sessions({ notebook }: { notebook: NotebookModel }): ReactElement {
+interface SessionsProps {
+  notebook: NotebookModel;
+  sessions: readonly Session[];
+  session: string | null;
+}
+
+function Sessions({ notebook, sessions, session }: SessionsProps): ReactElement {
   const { trans, actions } = useSurroundings();
-  const { sessions, session } = notebook;
-  const number = (id: string): number =>
-    sessions.length - sessions.findIndex(each => each.session_id === id);
+  const number = (id: string): string =>
+    count(sessions.length - sessions.findIndex(each => each.session_id === id));
   const label =
     session === null ? trans.__('all sessions') : trans.__('session %1', number(session));
   const groups: MenuGroup[] = [
@@ -37,8 +42,9 @@ function Sessions({ notebook }: { notebook: NotebookModel }): ReactElement {
         },
         ...sessions.map(each => ({
           key: each.session_id,
-          label: `${number(each.session_id)} · ${plainLine(each.first_question)}`,
-          note: dateTime(each.updated),
+          label: plainLine(each.first_question) || trans.__('session %1', number(each.session_id)),
+          title: trans.__('session %1, %2', number(each.session_id), dateTime(each.updated)),
+          note: `· ${shortTime(each.updated)}`,
           checked: session === each.session_id,
           choice: 'one' as const,
           onSelect: () => notebook.choose(each.session_id)
@@ -92,12 +98,19 @@ function useExports(runId: string | null): MenuGroup[] {
   }, [actions, runId, trans]);
 }
 
+interface TopProps {
+  notebook: NotebookModel | null;
+  sessions: readonly Session[];
+  session: string | null;
+  path: string | null;
+  runId: string | null;
+}
+
 /** The notebook's name, its session, and the buttons that belong to no run in particular. */
-export function Top({ model }: { model: PanelModel }): ReactElement {
+export const Top = memo(function Top(props: TopProps): ReactElement {
+  const { notebook, sessions, session, path, runId } = props;
   const { trans, actions } = useSurroundings();
-  const { notebook, run } = model;
-  const path = notebook?.path ?? run?.run?.notebook ?? null;
-  const runId = run?.runId ?? null;
+  const { openInTab, openSettings } = actions;
   const exports = useExports(runId);
   return (
     <div className="jp-rlm-Top jp-rlm-line">
@@ -105,9 +118,15 @@ export function Top({ model }: { model: PanelModel }): ReactElement {
       <bdi className="jp-rlm-dim jp-rlm-cut jp-rlm-grow" title={path ?? undefined}>
         {path === null ? '' : fileName(path)}
       </bdi>
-      {notebook && notebook.sessions.length > 0 && <Sessions notebook={notebook} />}
+      {notebook && sessions.length > 0 && (
+        <Sessions notebook={notebook} sessions={sessions} session={session} />
+      )}
       {notebook && (
-        <Button label={trans.__('New session')} onClick={() => actions.newSession()}>
+        <Button
+          label={trans.__('New session')}
+          title={trans.__('New session: what is asked next knows nothing of what was asked before')}
+          onClick={() => actions.newSession()}
+        >
           <Icon icon={addIcon} />
         </Button>
       )}
@@ -116,14 +135,16 @@ export function Top({ model }: { model: PanelModel }): ReactElement {
           <Icon icon={downloadIcon} />
         </Popup>
       )}
-      {runId !== null && notebook && (
-        <Button label={trans.__('Open in a tab')} onClick={() => actions.openInTab(runId)}>
+      {runId !== null && notebook && openInTab && (
+        <Button label={trans.__('Open in a tab')} onClick={() => openInTab(runId)}>
           <Icon icon={launchIcon} />
         </Button>
       )}
-      <Button label={trans.__('Settings')} onClick={() => actions.openSettings()}>
-        <Icon icon={settingsIcon} />
-      </Button>
+      {openSettings && (
+        <Button label={trans.__('Settings')} onClick={() => openSettings()}>
+          <Icon icon={settingsIcon} />
+        </Button>
+      )}
     </div>
   );
-}
+});

@@ -6,6 +6,7 @@ import * as format from '../model/format';
 import type { RunModel } from '../model/run';
 import { totalTime } from '../model/span';
 import { useSurroundings } from './surroundings';
+import { useTick } from './tick';
 
 /** The settings and limits that the root span tells of. */
 export function rootOf(run: RunModel): components['schemas']['RunStart'] | null {
@@ -13,9 +14,15 @@ export function rootOf(run: RunModel): components['schemas']['RunStart'] | null 
   return payload?.kind === 'run' ? payload : null;
 }
 
+interface TotalsProps {
+  run: RunModel;
+  visible: boolean;
+}
+
 /** Tokens, money and time of a run, its sub-calls and children included. */
-export function Totals({ run }: { run: RunModel }): ReactElement | null {
+export function Totals({ run, visible }: TotalsProps): ReactElement | null {
   const { trans } = useSurroundings();
+  useTick(visible && run.state === 'live' && run.tree.root !== null);
   const root = run.tree.root;
   if (!root) {
     return null;
@@ -28,21 +35,21 @@ export function Totals({ run }: { run: RunModel }): ReactElement | null {
       'total-in',
       format.tokens(usage.inputTokens),
       usage.cachedTokens > 0
-        ? trans.__('in, %1 cached', format.tokens(usage.cachedTokens))
-        : trans.__('in')
+        ? trans._p('tokens', 'in, %1 cached', format.tokens(usage.cachedTokens))
+        : trans._p('tokens', 'in')
     ],
-    ['total-out', format.tokens(usage.outputTokens), trans.__('out')],
+    ['total-out', format.tokens(usage.outputTokens), trans._p('tokens', 'out')],
     [
       'total-cost',
       format.cost(usage),
       typeof budget === 'number' && budget > 0
-        ? trans.__('of %1', format.money(budget))
-        : trans.__('cost')
+        ? trans._p('money', 'of %1', format.money(budget))
+        : trans._p('money', 'cost')
     ],
     [
       'total-time',
       format.seconds(totalTime(root, run.now())),
-      trans._n('%1 iteration', '%1 iterations', iterations)
+      trans._n('%2 iteration', '%2 iterations', iterations, format.count(iterations))
     ]
   ];
   return (

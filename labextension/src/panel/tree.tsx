@@ -3,12 +3,13 @@ import { type KeyboardEvent, type MouseEvent, type ReactElement, useMemo, useRef
 import { flushSync } from 'react-dom';
 
 import { Scale } from '../model/clock';
-import { matches } from '../model/filter';
+import { isFiltering, matches } from '../model/filter';
 import type { PanelModel } from '../model/panel';
 import type { Row } from '../model/rows';
 import type { RunModel } from '../model/run';
 import { Axis } from './bars';
-import { faceOf, Names } from './faces';
+import { Button } from './button';
+import { Faces } from './faces';
 import { type KeyAction, keyAction } from './keys';
 import type { Roving } from './roving';
 import { RowView } from './row';
@@ -89,15 +90,33 @@ function onClick(event: MouseEvent, model: PanelModel): void {
   }
 }
 
+/** What stands in the place of the rows when the filter leaves none. */
+function NoRows({ model }: { model: PanelModel }): ReactElement {
+  const { trans } = useSurroundings();
+  const clear = (): void => {
+    model.setQuery('');
+    model.setFilter({ kinds: null, statuses: null, models: null });
+  };
+  return (
+    <div className="jp-rlm-Tree jp-rlm-Tree-none" data-rlm-part="tree">
+      <p className="jp-rlm-dim">{trans.__('Nothing in this run matches the filter.')}</p>
+      <Button label={trans.__('Clear the filter')} onClick={clear} />
+    </div>
+  );
+}
+
 /** The treegrid: arrow keys go through it, right and left open and close, Enter goes to the detail. */
 export function Tree(props: TreeProps): ReactElement {
   const { model, run, wide } = props;
   const { trans } = useSurroundings();
   const grid = useRef<HTMLDivElement>(null);
-  const names = useMemo(() => new Names(trans), [trans]);
+  const faces = useMemo(() => new Faces(trans), [trans]);
   useTick(props.visible && run.state === 'live');
   const { rows, roving, virtualizer } = useRowWindow(model, run, grid);
   const scale = Scale.of(run.tree.root, run.now());
+  if (rows.length === 0 && isFiltering(model.filter)) {
+    return <NoRows model={model} />;
+  }
   return (
     <div
       ref={grid}
@@ -136,7 +155,7 @@ export function Tree(props: TreeProps): ReactElement {
               selected={row.key === model.selected}
               active={item.index === roving.active}
               context={row.type === 'span' && !matches(row.span, model.filter)}
-              {...faceOf(row, names, scale, wide)}
+              {...faces.of(row, scale, wide, run.state === 'live')}
             />
           );
         })}

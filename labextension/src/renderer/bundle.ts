@@ -22,6 +22,8 @@ export interface InlineRun {
   answer: string | null;
   answerLeftOut: string;
   status: Outcome;
+  /** Whether it answered with what it had when its iterations were used up. */
+  outOfIterations: boolean;
   error: { name: string; message: string } | null;
   model: string;
   iterations: number;
@@ -65,6 +67,7 @@ export function readRun(value: ReadonlyPartialJSONValue | undefined): InlineRun 
     answer: typeof fields.answer === 'string' ? fields.answer : null,
     answerLeftOut: text(fields.answer_left_out),
     status: outcome(fields.status),
+    outOfIterations: fields.out_of_iterations === true,
     error: error && { name: text(error.name), message: text(error.message) },
     model: text(fields.model),
     iterations: number(fields.iterations) ?? 0,

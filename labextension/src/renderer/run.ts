@@ -4,12 +4,13 @@ import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
-import { money, seconds, tokens } from '../model/format';
+import { count } from '../model/format';
+import { ClosedSanitizer } from '../sanitizer';
 import { RUN_MIME_TYPE, TRANSLATION_DOMAIN } from '../tokens';
-import { readRun, type InlineRun, type Outcome } from './bundle';
-import { element, foldable, linkButton } from './elements';
-import type { OpenRun } from './live';
-import { quietSanitizer } from './quiet';
+import { readRun, type InlineRun } from './bundle';
+import { element, foldable } from './elements';
+import { dotOf, figures } from './figures';
+import { PanelLink, type Panel } from './link';
 import { stepRows } from './steps';
 
 /** The answer in a bundle is an excerpt of at most a few thousand characters; a longer one is not of our making. */
@@ -18,11 +19,11 @@ const LONGEST_ANSWER = 200_000;
 /** Shows a run with its answer and its steps. It needs no server: all of it stands in the notebook. */
 export class RunRenderer extends Widget implements IRenderMime.IRenderer {
   /** Make an empty one. */
-  constructor(options: IRenderMime.IRendererOptions, openRun: () => OpenRun) {
+  constructor(options: IRenderMime.IRendererOptions, panel: Panel) {
     super();
     this._options = options;
     this._trans = (options.translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
-    this._openRun = openRun;
+    this._link = new PanelLink(panel, this._trans);
     this.addClass('jp-rlm-Inline');
     this.addClass('jp-rlm-mod-run');
     this.node.dataset.mimeType = options.mimeType;
@@ -49,6 +50,12 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
     await this._fillAnswer(answer, run.answer ?? '');
   }
 
+  /** Be there no more. */
+  override dispose(): void {
+    this._link.dispose();
+    super.dispose();
+  }
+
   /** Typeset formulas, which takes an element that is shown. */
   protected override onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
@@ -60,14 +67,12 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
 
   private _head(run: InlineRun): HTMLElement {
     const dot = element('span', 'jp-rlm-Inline-dot');
-    dot.dataset.status = run.status ?? 'running';
+    dot.dataset.status = dotOf(run);
     dot.setAttribute('aria-hidden', 'true');
     const facts = element('span', 'jp-rlm-Inline-facts', figures(run, this._trans).join(' · '));
     const head = element('div', 'jp-rlm-Inline-head', dot, facts);
-    const open = this._openRun();
-    if (run.runId && open) {
-      head.append(linkButton(this._trans.__('Open in the panel'), () => open(run.runId)));
-    }
+    this._link.show(run.runId);
+    head.append(this._link.node);
     const question = element('div', 'jp-rlm-Inline-question', run.question);
     question.title = run.question;
     return element('div', '', question, head);
@@ -99,7 +104,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
       host,
       source: answer,
       trusted: false,
-      sanitizer: quietSanitizer(sanitizer),
+      sanitizer: new ClosedSanitizer(sanitizer),
       resolver,
       linkHandler,
       latexTypesetter,
@@ -112,14 +117,15 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
   private _foldables(run: InlineRun, html: unknown): HTMLElement[] {
     const made: HTMLElement[] = [];
     if (run.spans.length > 0) {
-      const label = this._trans._n('%1 step', '%1 steps', run.spans.length + run.spansLeftOut);
+      const steps = run.spans.length + run.spansLeftOut;
+      const label = this._trans._n('%2 step', '%2 steps', steps, count(steps));
       const rows = () => stepRows(run.spans, run.spansLeftOut, this._trans);
       made.push(foldable('jp-rlm-Inline-fold', label, rows));
     }
-    const steps = typeof html === 'string' ? stepsIn(html) : '';
-    if (steps) {
+    const summary = typeof html === 'string' ? stepsIn(html) : '';
+    if (summary) {
       const label = this._trans.__('Code and outputs');
-      made.push(foldable('jp-rlm-Inline-fold', label, () => this._summary(steps)));
+      made.push(foldable('jp-rlm-Inline-fold', label, () => this._summary(summary)));
     }
     return made;
   }
@@ -131,7 +137,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
       host,
       source,
       trusted: false,
-      sanitizer: quietSanitizer(this._options.sanitizer),
+      sanitizer: new ClosedSanitizer(this._options.sanitizer),
       resolver: null,
       linkHandler: null,
       shouldTypeset: false,
@@ -142,41 +148,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
 
   private readonly _options: IRenderMime.IRendererOptions;
   private readonly _trans: TranslationBundle;
-  private readonly _openRun: () => OpenRun;
-}
-
-/** Return what a run came to, in short. */
-export function figures(run: InlineRun, trans: TranslationBundle): string[] {
-  const told = [statusWord(run.status, trans), run.model];
-  if (run.iterations > 0) {
-    told.push(trans._n('%1 iteration', '%1 iterations', run.iterations));
-  }
-  if (run.subcalls > 0) {
-    told.push(trans._n('%1 sub-call', '%1 sub-calls', run.subcalls));
-  }
-  if (run.children > 0) {
-    told.push(trans._n('%1 child run', '%1 child runs', run.children));
-  }
-  if (run.inputTokens !== null || run.outputTokens !== null) {
-    told.push(trans.__('%1 in, %2 out', tokens(run.inputTokens), tokens(run.outputTokens)));
-  }
-  if (run.cost !== null) {
-    told.push(money(run.cost));
-  }
-  if (run.started !== null && run.ended !== null) {
-    told.push(seconds(run.ended - run.started));
-  }
-  return told.filter(Boolean);
-}
-
-function statusWord(status: Outcome, trans: TranslationBundle): string {
-  const words = {
-    ok: trans.__('answered'),
-    error: trans.__('failed'),
-    interrupted: trans.__('interrupted'),
-    limit: trans.__('stopped at a limit')
-  };
-  return status === null ? trans.__('running') : words[status];
+  private readonly _link: PanelLink;
 }
 
 function stepsIn(html: string): string {

@@ -1,6 +1,6 @@
 /** The spans of a run in a cell's output: rows that unfold, with bars on one clock. */
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { seconds } from '../model/format';
+import { count, seconds } from '../model/format';
 import type { InlineSpan } from './bundle';
 import { element, foldable } from './elements';
 
@@ -35,7 +35,11 @@ export function stepRows(
   }
   if (leftOut > 0) {
     rows.append(
-      element('div', 'jp-rlm-Inline-faint', trans._n('… and %1 more', '… and %1 more', leftOut))
+      element(
+        'div',
+        'jp-rlm-Inline-faint',
+        trans._n('… and %2 more', '… and %2 more', leftOut, count(leftOut))
+      )
     );
   }
   return rows;
@@ -95,7 +99,7 @@ function childRows(step: Step, scale: Scale, trans: TranslationBundle): HTMLElem
     return step.children.flatMap(child => stepRow(child, scale, trans, false));
   }
   const grouped = new Set(alike);
-  const name = trans._n('%1 sub-call', '%1 sub-calls', alike.length);
+  const name = trans._n('%2 sub-call', '%2 sub-calls', alike.length, count(alike.length));
   const summary = rowOf(
     alike.map(child => child.span),
     name,

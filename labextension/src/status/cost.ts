@@ -1,5 +1,5 @@
 /** What the status bar says of a notebook's runs. */
-import type { Run } from '../api/types';
+import type { Run, Steered } from '../api/types';
 import { cost, money } from '../model/format';
 import type { Usage } from '../model/usage';
 
@@ -11,6 +11,10 @@ export interface Spending {
   } | null;
   readonly run: {
     readonly runId: string;
+    /** Whether its spans are not kept up to date. */
+    readonly isResting?: boolean;
+    /** How it is steered while it is under way. */
+    readonly steered?: Pick<Steered, 'paused' | 'review'> | null;
     readonly tree: {
       readonly root: { readonly usage: Pick<Usage, 'calls' | 'cost' | 'unpriced'> } | null;
       readonly counts: { readonly subcalls: { readonly running: number } };
@@ -25,6 +29,8 @@ export interface Spent {
   cost: string;
   /** Sub-calls that are under way; null when it is not known. */
   running: number | null;
+  /** Why it does not go on: a block waits for the user's decision, or the user halted it. */
+  halt: 'decision' | 'paused' | null;
 }
 
 /** Return what the notebook's run under way took until now, or else its last session; null when there is nothing. */
@@ -32,11 +38,14 @@ export function spentIn({ notebook, run: shown }: Spending): Spent | null {
   const runs = notebook?.runs ?? [];
   const underWay = runs.find(run => run.status === null);
   if (underWay) {
-    const tree = shown?.runId === underWay.run_id ? shown.tree : null;
+    const open = shown?.runId === underWay.run_id ? shown : null;
+    const tree = open?.isResting ? null : open?.tree;
+    const halt = open?.steered?.review ? 'decision' : open?.steered?.paused ? 'paused' : null;
     return {
       isRunning: true,
       cost: tree?.root ? cost(tree.root.usage) : money(underWay.cost),
-      running: tree?.counts.subcalls.running ?? null
+      running: tree?.counts.subcalls.running ?? null,
+      halt
     };
   }
   const session = notebook?.session ?? runs[0]?.session_id ?? null;
@@ -47,5 +56,5 @@ export function spentIn({ notebook, run: shown }: Spending): Spent | null {
     return null;
   }
   const sum = known.reduce((total, one) => total + one, 0);
-  return { isRunning: false, cost: money(sum), running: null };
+  return { isRunning: false, cost: money(sum), running: null, halt: null };
 }

@@ -4,7 +4,7 @@ import type { Message } from '@lumino/messaging';
 import { Signal, type ISignal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 import { rlmIcon } from '../icon';
-import { UNKNOWN } from '../model/format';
+import { count, UNKNOWN } from '../model/format';
 import { spentIn, type Spending, type Spent } from './cost';
 
 /** A panel's model, as far as it goes here. */
@@ -97,12 +97,23 @@ export class StatusItem extends Widget {
     }
   }
 
-  private _textOf({ cost, running, isRunning }: Spent): string {
-    const told = cost === UNKNOWN ? [] : [cost];
+  private _textOf({ cost, running, isRunning, halt }: Spent): string {
+    const told = halt === null ? [] : [this._haltOf(halt)];
+    if (cost !== UNKNOWN) {
+      told.push(cost);
+    }
     if (running !== null && running > 0) {
-      told.push(this._trans._n('%1 sub-call running', '%1 sub-calls running', running));
+      told.push(
+        this._trans._n('%2 sub-call running', '%2 sub-calls running', running, count(running))
+      );
     }
     return told.length === 0 && isRunning ? this._trans.__('running') : told.join(' · ');
+  }
+
+  private _haltOf(halt: NonNullable<Spent['halt']>): string {
+    return halt === 'decision'
+      ? this._trans.__('waits for your decision')
+      : this._trans.__('paused');
   }
 
   private _captionOf({ isRunning }: Spent): string {

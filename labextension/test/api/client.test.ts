@@ -86,7 +86,20 @@ test('a file has the name that the server gives it', async () => {
   const { blob, name } = await api.artifact('a', 'html');
   expect(name).toBe('rün.html');
   expect(blob.size).toBe(6);
-  expect(api.artifactUrl('a', 'html')).toBe(
-    `${server.settings.baseUrl}rlm-jupyter/runs/a/artifacts/html`
-  );
+});
+
+test('a request that is called off says nothing about the server', async () => {
+  const heard: boolean[] = [];
+  api.reached.connect((_, isReached) => heard.push(isReached));
+  const off = new AbortController();
+  server.on('GET', 'runs/*/spans', () => new Promise<object>(() => off.abort()));
+  await expect(api.spans('a', 0, 5, off.signal)).rejects.toMatchObject({ status: 0 });
+  await expect(api.spans('a', 0, 5, off.signal)).rejects.toBeInstanceOf(ApiError);
+  expect(server.asked('GET', 'runs/a/spans')).toHaveLength(1);
+  expect(heard).toEqual([]);
+});
+
+test.each(['..', '.', ''])('nothing is asked for by the name %j', async id => {
+  await expect(api.run(id)).rejects.toMatchObject({ status: 400 });
+  expect(server.requests).toEqual([]);
 });

@@ -5,6 +5,7 @@ import {
   cost,
   count,
   dateTime,
+  shortTime,
   money,
   seconds,
   setLocale,
@@ -92,6 +93,9 @@ describe('numbers for people', () => {
     expect(clockTime(1_700_000_000)).toMatch(/^\d{1,2}:\d\d:\d\d\s[AP]M$/);
     expect(dateTime(1_700_000_000)).toMatch(/^Nov 1\d, 2023, /);
     expect(clockTime(1e15)).toBe('–');
+    expect(shortTime(1_700_000_000, 1_700_000_000)).toMatch(/^\d{1,2}:\d\d\s[AP]M$/);
+    expect(shortTime(1_700_000_000, 1_800_000_000)).toMatch(/^11\/1\d\/23 \d{1,2}:\d\d\s[AP]M$/);
+    expect(shortTime(null)).toBe('–');
   });
 
   it('follow the language of the page, and English where it is not known', () => {

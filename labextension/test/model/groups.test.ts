@@ -2,11 +2,13 @@ import { describe, expect, it } from 'vitest';
 
 import { Scale } from '../../src/model/clock';
 import {
+  type Group,
+  Groupings,
   barOf,
   bars,
   grouped,
   isGroup,
-  statusesOf,
+  spanOfAll,
   timeOfAll,
   usageOfAll
 } from '../../src/model/groups';
@@ -89,8 +91,49 @@ describe('calls are put together', () => {
     const spans = tree.root!.children;
     expect(usageOfAll(spans)).toMatchObject({ inputTokens: 10, calls: 1, cost: 0.25 });
     expect(timeOfAll(spans, 5)).toBe(2 + 3 + 1);
-    const counts = { running: 2, ok: 1, error: 0, interrupted: 0, limit: 0 };
-    expect(statusesOf(spans)).toEqual(counts);
+    expect([spanOfAll([], 5), spanOfAll([spans[0]], 5)]).toEqual([0, 2]);
+  });
+});
+
+describe('what stands below a span', () => {
+  it('is the same however it came to be', () => {
+    const random = chance(11);
+    for (let round = 0; round < 40; round++) {
+      const tree = new SpanTree();
+      const groupings = new Groupings();
+      tree.take([start(0, 's1', null, 'code')]);
+      const open: string[] = [];
+      for (let seq = 1; seq < 60; seq++) {
+        const ends = open.length > 0 && random() < 0.4;
+        if (ends) {
+          const [id] = open.splice(Math.floor(random() * open.length), 1);
+          tree.take([end(1000 + seq, id, 'subcall', random() < 0.2 ? 'error' : 'ok')]);
+        } else {
+          // Now and then one comes late.
+          const place = random() < 0.1 ? seq - 0.5 - Math.floor(random() * seq) : seq;
+          open.push(`c${seq}`);
+          const model = random() < 0.5 ? 'small' : 'large';
+          tree.take([start(place, `c${seq}`, 's1', 'subcall', { model })]);
+        }
+        const root = tree.root!;
+        expect(groupings.below(root, 5)).toEqual(grouped(root, root.children, 5));
+      }
+    }
+  });
+
+  it('stays as it is while its children do, and what was given out is not changed', () => {
+    const tree = new SpanTree();
+    const groupings = new Groupings();
+    tree.take([start(0, 's1', null, 'code')]);
+    const calls = (from: number, count: number) =>
+      Array.from({ length: count }, (_, at) => start(from + at, `c${from + at}`, 's1', 'subcall'));
+    tree.take(calls(1, 9));
+    const before = groupings.below(tree.root!, 8);
+    tree.take([end(50, 'c1', 'subcall')]);
+    expect(groupings.below(tree.root!, 8)).toBe(before);
+    tree.take(calls(10, 1));
+    const after = groupings.below(tree.root!, 8);
+    expect([before, after].map(([group]) => (group as Group).spans.length)).toEqual([9, 10]);
   });
 });
 

@@ -2,7 +2,14 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { describe, expect, it } from 'vitest';
 
 import { grouped, isGroup } from '../../src/model/groups';
-import { groupName, iconOf, spanName, tellingLine } from '../../src/model/names';
+import {
+  groupName,
+  iconOf,
+  isOutOfIterations,
+  spanMark,
+  spanName,
+  tellingLine
+} from '../../src/model/names';
 import { plainLine } from '../../src/model/plain';
 import type { Kind, Span } from '../../src/model/span';
 import { SpanTree } from '../../src/model/tree';
@@ -23,7 +30,14 @@ describe('the name of a span', () => {
     ['Iteration 3', 'iteration', { number: 3 }],
     ['Iteration 3 · answered', 'iteration', { number: 3 }, 'ok', { answered: true }],
     ['Iteration 3 · answer refused', 'iteration', { number: 3 }, 'ok', { rejected: 'Too short.' }],
-    ['Iteration 31 · asked for the answer', 'iteration', { number: 31, closing: true }],
+    ['Iteration 31 · final answer asked for', 'iteration', { number: 31, closing: true }],
+    [
+      'Iteration 31 · final answer asked for',
+      'iteration',
+      { number: 31, closing: true },
+      'ok',
+      { answered: true }
+    ],
     ['Iteration ?', 'iteration', { number: 'many' }],
     ['gpt-5-mini', 'model_call', { model: 'gpt-5-mini' }],
     ['gpt-5-mini · summing up', 'model_call', { model: 'gpt-5-mini', purpose: 'compaction' }],
@@ -33,6 +47,14 @@ describe('the name of a span', () => {
     ['empty code', 'code', { code: null }],
     ['llm_query #57', 'subcall', { batch: 'b1', index: 57 }, 'ok'],
     ['llm_query #57: 429 Too many', 'subcall', { batch: 'b1', index: 57 }, 'error', { error }],
+    [
+      'llm_query · small: 429 Too many',
+      'subcall',
+      {},
+      'error',
+      { error: { name: 'RateLimit', message: '127.0.0.1:40287 answered 429: Too many' } }
+    ],
+    ['a = "•b"', 'code', { code: 'a = "\u202eb"' }],
     ['llm_query · small', 'subcall', {}],
     [
       'llm_query · small: RateLimit',
@@ -64,6 +86,15 @@ describe('the name of a span', () => {
     expect(iconOf(spanOf(kind, payload))).toBe(icon);
   });
 
+  it.each([
+    ['· rejected', 'rejected'],
+    ['· edited', 'edited'],
+    ['', 'approved'],
+    ['', null]
+  ])('is followed by %j for code that was %s', (mark, review) => {
+    expect(spanMark(spanOf('code', { review }), trans)).toBe(mark);
+  });
+
   it('of a group says how many of what', () => {
     const tree = new SpanTree();
     tree.take([start(0, 's1', null, 'run')]);
@@ -77,6 +108,24 @@ describe('the name of a span', () => {
     const items = grouped(tree.root!, tree.root!.children, 4).filter(isGroup);
     const names = ['4 llm_query', '8 rlm_query', '4 llm_query failed'];
     expect(items.map(group => groupName(group, trans))).toEqual(names);
+  });
+});
+
+describe('a run that answered', () => {
+  it.each([
+    [true, 'ok', true],
+    [false, 'ok', false],
+    [false, 'limit', true]
+  ])('is out of iterations: %s', (isOut, status, closing) => {
+    const tree = new SpanTree();
+    tree.take([
+      start(0, 's1', null, 'run'),
+      start(1, 'i1', 's1', 'iteration'),
+      start(2, 'i2', 's1', 'iteration', { closing }),
+      start(3, 'm1', 'i2', 'model_call'),
+      end(4, 's1', 'run', status)
+    ]);
+    expect(isOutOfIterations(tree.root!)).toBe(isOut);
   });
 });
 

@@ -186,6 +186,23 @@ test('a server that is not reached says so, and the runs come back with it', asy
   await until(() => model.state === 'ready' && model.runs.length === 2);
 });
 
+test('a run that was there before the first answer has not just begun, whatever failed before', async () => {
+  runs = [run('a')];
+  const answer = { status: 503, value: { message: 'The store cannot be read.' } };
+  it.server.on('GET', 'sessions', answer);
+  const model = open();
+  const began: string[] = [];
+  model.began.connect((_, id) => began.push(id));
+  await until(() => model.state === 'failed');
+  it.server.on('GET', 'sessions', { sessions: [], next: null });
+  model.refresh();
+  await until(() => model.state === 'ready');
+  runs = [run('b'), run('a')];
+  model.refresh();
+  await until(() => model.runs.length === 2);
+  expect(began).toEqual(['b']);
+});
+
 test('a store that cannot be read is a failure that says what to do', async () => {
   it.server.on('GET', 'runs', {
     status: 503,

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import type { Run, RunInFull, SpanEvent } from '../../src/api/types';
 import { PanelModel } from '../../src/model/panel';
@@ -45,9 +45,11 @@ beforeEach(async () => {
     spans.get(request.path.split('/')[1])!.answer(request)
   );
   panel = new PanelModel(it);
+  panel.setVisible(true);
 });
 
 afterEach(async () => {
+  vi.useRealTimers();
   panel.dispose();
   setPage('visible');
   await it.close();
@@ -88,6 +90,22 @@ test('a notebook opens at its last run, and later at the run that was looked at'
   expect(panel.run!.runId).toBe('first');
   panel.setNotebook(null, null);
   expect([panel.notebook, panel.run, panel.rows()]).toEqual([null, null, []]);
+});
+
+test('what is looked at stays the same from step to step, but nobody begins a run with its events', async () => {
+  add('first', DONE);
+  add('last', DONE);
+  panel.setNotebook('a.ipynb', 'k');
+  await until(() => panel.run?.state === 'over');
+  panel.setTab('code');
+  panel.selectRow('i1');
+  panel.openRun('first');
+  expect(panel.tab).toBe('code');
+  panel.setTab('raw');
+  panel.selectRow('s1');
+  expect(panel.tab).toBe('raw');
+  panel.openRun('last');
+  expect(panel.tab).toBe('reply');
 });
 
 test('a run that begins is opened while the panel follows, and what runs is chosen', async () => {
@@ -245,7 +263,6 @@ test('a kernel is told of a reviewer while the panel is visible, once it has the
     });
   }
   panel.setNotebook('a.ipynb', 'new');
-  panel.setVisible(true);
   await until(() => panel.notebook?.state === 'empty');
   expect(said).toEqual([]);
   panel.kernelSpeaks('new');
@@ -253,6 +270,136 @@ test('a kernel is told of a reviewer while the panel is visible, once it has the
   panel.setVisible(false);
   await until(() => said.length === 2);
   expect(said).toEqual(['PUT new', 'DELETE new']);
+});
+
+test('a panel that nobody sees knows its run, but fetches no spans of it until it is seen', async () => {
+  panel.setVisible(false);
+  add('one', null);
+  panel.setNotebook('a.ipynb', 'k');
+  await until(() => panel.run?.run?.run_id === 'one');
+  panel.openRun('one', 's1');
+  await until(() => it.server.asked('GET', 'runs/one').length > 0);
+  expect(it.server.asked('GET', 'runs/one/spans')).toEqual([]);
+  panel.setVisible(true);
+  await until(() => panel.selected === 's1');
+  panel.setVisible(false);
+  const before = it.server.asked('GET', 'runs/one/spans').length;
+  spans.get('one')!.add(end(1, 's1', 'run'));
+  Object.assign(spans.get('one')!, { status: 'ok', whole: true });
+  it.server.announce({ kind: 'run', action: 'ended', run_id: 'one', ...standing('one') });
+  await until(() => panel.run!.run!.status === 'ok');
+  expect(it.server.asked('GET', 'runs/one/spans').length).toBeLessThanOrEqual(before + 1);
+  panel.setVisible(true);
+  await until(() => panel.run!.state === 'over');
+});
+
+test('what the user set holds for whatever is opened, until it is set otherwise', async () => {
+  add('one', null);
+  const set = { follow: false, grouping: 8, review: true };
+  panel.setPreferences(set);
+  panel.setNotebook('a.ipynb', 'k');
+  await until(() => panel.run?.state === 'live');
+  panel.openRun('one');
+  expect([panel.follow, panel.selected]).toEqual([false, null]);
+  add('two', null);
+  announce('began', 'two');
+  await until(() => panel.notebook!.runs.length === 2);
+  expect(panel.run!.runId).toBe('one');
+  panel.setPreferences({ ...set, follow: true });
+  await until(() => panel.run?.runId === 'two' && panel.selected === 's1');
+  panel.setFollow(false);
+  panel.setPreferences({ ...set, follow: true, grouping: 3 });
+  expect(panel.follow).toBe(false);
+  const calls = [1, 2, 3].map(seq => start(seq, `c${seq}`, 's1', 'subcall'));
+  spans.get('two')!.add(...calls);
+  announce('advanced', 'two');
+  await until(() => panel.rows().some(({ type }) => type === 'group'));
+});
+
+test('no kernel is told of a reviewer who leaves the decisions to the cell', async () => {
+  it.server.on('PUT', 'kernels/*/reviewer', {});
+  it.server.on('DELETE', 'kernels/*/reviewer', {});
+  panel.setNotebook('a.ipynb', 'k');
+  panel.kernelSpeaks('k');
+  await until(() => it.server.asked('PUT', 'kernels/k/reviewer').length === 1);
+  panel.setPreferences({ follow: true, grouping: 8, review: false });
+  await until(() => it.server.asked('DELETE', 'kernels/k/reviewer').length === 1);
+});
+
+test('a run whose beginning is lost says so, and nobody decides about its blocks here', async () => {
+  it.server.on('PUT', 'kernels/*/reviewer', {});
+  it.server.on('DELETE', 'kernels/*/reviewer', {});
+  add('one', null);
+  const lost = spans.get('one')!;
+  lost.add(start(1, 'i1', 's1', 'iteration'));
+  panel.openRun('one');
+  await until(() => it.server.asked('PUT', 'kernels/k/reviewer').length === 1);
+  expect(panel.run!.isHeadless).toBe(false);
+  add('two', null);
+  const headless = spans.get('two')!;
+  headless.missing = [[0, 0]];
+  headless.add(start(1, 'i1', 's1', 'iteration'));
+  panel.openRun('two');
+  await until(() => panel.run!.isHeadless && panel.run!.state === 'live');
+  await until(() => it.server.asked('DELETE', 'kernels/k/reviewer').length === 1);
+  headless.missing = [];
+  announce('advanced', 'two');
+  await until(() => panel.run!.tree.root !== null);
+  await until(() => it.server.asked('PUT', 'kernels/k/reviewer').length === 2);
+});
+
+test('a link leads to its span even where the filter hides it', async () => {
+  add('one', DONE);
+  panel.setNotebook('a.ipynb', 'k');
+  await until(() => panel.run?.state === 'over');
+  panel.setFilter({ kinds: new Set(['iteration']) });
+  panel.openRun('one', 'deep');
+  expect([panel.selected, panel.filter.kinds]).toEqual(['deep', null]);
+});
+
+test('what is asked for in one notebook is not asked for in the next', async () => {
+  it.server.on('GET', 'runs/*/search', { hits: [{ span_id: 'i1' }], more: true });
+  add('one', DONE);
+  add('other', DONE, 'b.ipynb');
+  panel.setNotebook('a.ipynb', 'k');
+  await until(() => panel.run?.state === 'over');
+  panel.setFilter({ statuses: new Set(['ok']) });
+  panel.setQuery('red');
+  await until(() => panel.hits !== null);
+  expect(panel.searchIncomplete).toBe(true);
+  panel.setNotebook('b.ipynb', 'k2');
+  expect([panel.query, panel.hits, panel.filter.statuses]).toEqual(['', null, null]);
+  expect(panel.searchIncomplete).toBe(false);
+  await until(() => panel.run?.state === 'over');
+  expect(keys()).toContain('code');
+});
+
+test('words are never looked for twice at a time', async () => {
+  add('one', DONE);
+  let underWay = 0;
+  let most = 0;
+  const answers: (() => void)[] = [];
+  it.server.on('GET', 'runs/one/search', async () => {
+    most = Math.max(most, ++underWay);
+    await new Promise<void>(resolve => answers.push(resolve));
+    underWay -= 1;
+    return { hits: [{ span_id: 's1' }], more: false };
+  });
+  panel.setNotebook('a.ipynb', 'k');
+  await until(() => panel.run?.state === 'over');
+  panel.setQuery('red');
+  await until(() => answers.length === 1);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  panel.setQuery('blue');
+  panel.setQuery('green');
+  await vi.advanceTimersByTimeAsync(300);
+  vi.useRealTimers();
+  answers[0]();
+  await until(() => answers.length === 2);
+  answers[1]();
+  await until(() => panel.hits !== null);
+  const asked = it.server.asked('GET', 'runs/one/search').map(({ query }) => query.get('q'));
+  expect([most, asked]).toEqual([1, ['red', 'green']]);
 });
 
 test('a notebook that is renamed keeps what is open', async () => {

@@ -48,6 +48,20 @@ test('somebody is there while the panel and the page are visible, and only then'
   expect(said).toEqual(['PUT k', 'DELETE k', 'PUT k', 'DELETE k']);
 });
 
+test('who has begun to change a block stays there when it goes out of view', async () => {
+  lease.watch('k');
+  lease.setVisible(true);
+  await until(() => there.size === 1);
+  lease.pin('k');
+  lease.setVisible(false);
+  await new Promise(resolve => setTimeout(resolve));
+  lease.setVisible(true);
+  lease.pin(null);
+  lease.setVisible(false);
+  await until(() => there.size === 0);
+  expect(said).toEqual(['PUT k', 'DELETE k']);
+});
+
 test('it is said again and again', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
   lease.watch('k');
@@ -57,6 +71,35 @@ test('it is said again and again', async () => {
     await vi.advanceTimersByTimeAsync(20_000);
   }
   expect(said.every(words => words === 'PUT k')).toBe(true);
+});
+
+test('a kernel that is met for the first time is given a moment', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  lease.watch('k');
+  lease.setVisible(true);
+  await vi.advanceTimersByTimeAsync(900);
+  expect(it.server.requests.filter(({ method }) => method === 'PUT')).toEqual([]);
+  await vi.advanceTimersByTimeAsync(200);
+  await until(() => said.length === 1);
+});
+
+test('a server that comes back is told at once', async () => {
+  lease.watch('k');
+  lease.setVisible(true);
+  await until(() => said.length === 1);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  lease.setVisible(false);
+  await until(() => said.length === 2);
+  await it.server.close();
+  const lost: boolean[] = [];
+  it.api.reached.connect((_, isReached) => lost.push(isReached));
+  lease.setVisible(true);
+  await until(() => lost.includes(false));
+  vi.useRealTimers();
+  await it.server.open();
+  await it.api.health();
+  await until(() => there.size === 1);
+  expect(said).toEqual(['PUT k', 'DELETE k', 'PUT k']);
 });
 
 test('another kernel is told, and the one before as well', async () => {

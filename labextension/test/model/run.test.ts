@@ -181,8 +181,59 @@ test('a run that is deleted is gone, whether that is announced or found out', as
   it.server.announce({ kind: 'run', action: 'deleted', run_id: 'r' });
   await until(() => one.state === 'gone');
   it.server.on('GET', 'runs/r', { status: 404, value: { message: 'There is no such run.' } });
-  const other = open(false);
+  it.server.on('GET', 'runs/r/spans', { status: 404, value: { message: 'There is no such run.' } });
+  const other = open();
   await until(() => other.state === 'gone');
+});
+
+test('a run that was never here is no deleted one, and is asked for again', async () => {
+  spans.add(start(0, 's1', null, 'run'));
+  const known = { status: 404, value: { message: 'There is no such run.' } };
+  it.server.on('GET', 'runs/r', known);
+  const model = open(false);
+  await until(() => model.state === 'unknown');
+  it.server.on('GET', 'runs/r', () => ({ ...told, last_seq: 0 }));
+  model.refresh();
+  await until(() => model.state === 'live');
+  expect(model.tree.size).toBe(1);
+});
+
+test('what comes late and cannot be had is asked for again', async () => {
+  spans.add(start(0, 's1', null, 'run'), ...calls(1, 3));
+  spans.missing = [[3, 4]];
+  const model = open();
+  await until(() => model.state === 'live' && model.tree.size === 3);
+  spans.missing = [];
+  spans.add(...calls(7, 1));
+  let refused = 0;
+  it.server.on('GET', 'runs/r/spans', request => {
+    if (request.query.get('since') === '3' && refused++ === 0) {
+      return { status: 500, value: { message: 'The disk is slow.' } };
+    }
+    return spans.answer(request);
+  });
+  advanced();
+  await until(() => model.problem === 'The disk is slow.');
+  model.refresh();
+  await until(() => model.tree.size === 5 && model.problem === null);
+  expect(refused).toBe(2);
+});
+
+test('a run that is let go of calls off what it asked for', async () => {
+  let closed = false;
+  const heard: boolean[] = [];
+  it.api.reached.connect((_, isReached) => heard.push(isReached));
+  const asked: unknown[] = [];
+  it.server.on('GET', 'runs/r/spans', request => {
+    asked.push(request);
+    return new Promise<object>(() => undefined);
+  });
+  const model = open();
+  const search = model.search('red').catch(() => (closed = true));
+  await until(() => asked.length === 1);
+  model.dispose();
+  await search;
+  expect([closed, model.problem, heard]).toEqual([true, null, []]);
 });
 
 test('how it is steered is known, a block that waits included', async () => {
@@ -195,11 +246,7 @@ test('how it is steered is known, a block that waits included', async () => {
   it.server.announce({ kind: 'run', action: 'steered', run_id: 'r', steered: { waiting: true } });
   await until(() => model.steered?.review?.code === 'x = 1');
   told = { ...told, steered: null };
-  it.server.on('POST', 'runs/r/control', {
-    status: 202,
-    value: { run_id: 'r', action: 'decide', when: 'now', note: null }
-  });
-  await model.control({ action: 'decide', decision: { review_id: 'v', decision: 'approved' } });
+  model.refresh();
   await until(() => model.steered === null);
 });
 
@@ -246,5 +293,8 @@ test('the spans are found in which words are', async () => {
     hits: [{ span_id: 's1' }, { span_id: 'c' }, { span_id: 'c' }],
     more: false
   });
-  await expect(open().search('red')).resolves.toEqual(new Set(['s1', 'c']));
+  await expect(open().search('red')).resolves.toEqual({
+    hits: new Set(['s1', 'c']),
+    more: false
+  });
 });

@@ -102,6 +102,42 @@ test('a kernel that the server hears is left alone', async () => {
   expect(asked).toBe(1);
 });
 
+test('a kernel that the server hears keeps no subshell for the page, and its comm stays open', async () => {
+  kernel.subshells = new Set();
+  it.server.on('POST', `kernels/${ID}/messages`, () => {
+    return { status: 409, value: { message: 'The server hears this kernel itself.' } };
+  });
+  const connection = await connect();
+  relay.hear(connection);
+  const opened = vi.spyOn(kernel.subshells, 'add');
+  const deleted = vi.spyOn(kernel.subshells, 'delete');
+  kernel.load(COMM);
+  await until(() => deleted.mock.calls.length === 1);
+  expect(opened).toHaveBeenCalledOnce();
+  expect(kernel.subshells.size).toBe(0);
+  const { met } = kernel;
+  kernel.restart();
+  await until(() => kernel.met > met);
+  kernel.load('rlm_jupyter-4567');
+  await until(() => deleted.mock.calls.length === 2);
+  expect(kernel.subshells.size).toBe(0);
+  expect(kernel.closed).toBe(0);
+  expect(connection.hasComm('rlm_jupyter-4567')).toBe(true);
+});
+
+test('a relay that is disposed of lets go of the kernels', async () => {
+  const connection = await connect();
+  relay.hear(connection);
+  kernel.load(COMM);
+  await until(() => words().length === 1);
+  relay.dispose();
+  const errors = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+  kernel.load('rlm_jupyter-4567');
+  await until(() => kernel.closed === 1);
+  expect(words()).toHaveLength(1);
+  errors.mockRestore();
+});
+
 test('where all kernels are heard, nothing is ever sent', async () => {
   const connection = await connect();
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });

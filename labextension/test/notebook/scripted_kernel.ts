@@ -6,7 +6,7 @@ import type { ScriptedServer } from '../scripted_server';
 interface Message {
   channel: string;
   header: { msg_type: string; msg_id: string };
-  content: { comm_id?: string; data?: { type: string } };
+  content: { comm_id?: string; subshell_id?: string; data?: { type: string } };
 }
 
 /** A kernel with one comm of the extension. */
@@ -17,6 +17,8 @@ export class ScriptedKernel {
   closed = 0;
   /** How often a page was connected, and asked who is there. */
   met = 0;
+  /** Its subshells; null: it knows of none. */
+  subshells: Set<string> | null = null;
   readonly sockets = new Set<WebSocket>();
   private session = 'first';
   private sent = 0;
@@ -73,12 +75,20 @@ export class ScriptedKernel {
         implementation_version: '1',
         language_info: { name: 'python', version: '3' },
         banner: '',
+        supported_features: this.subshells === null ? [] : ['kernel subshells'],
         help_links: []
       };
       this.send(socket, 'shell', 'kernel_info_reply', told, header);
     } else if (header.msg_type === 'comm_info_request') {
       const comms = this.commId === null ? {} : { [this.commId]: { target_name: 'rlm_jupyter' } };
       this.send(socket, 'shell', 'comm_info_reply', { status: 'ok', comms }, header);
+    } else if (header.msg_type === 'create_subshell_request') {
+      const subshell_id = `s${this.sent}`;
+      this.subshells?.add(subshell_id);
+      this.send(socket, 'control', 'create_subshell_reply', { status: 'ok', subshell_id }, header);
+    } else if (header.msg_type === 'delete_subshell_request') {
+      this.subshells?.delete(content.subshell_id ?? '');
+      this.send(socket, 'control', 'delete_subshell_reply', { status: 'ok' }, header);
     } else if (header.msg_type === 'comm_msg' && content.comm_id === this.commId) {
       this.heard.push({ data: content.data!, channel });
       return;

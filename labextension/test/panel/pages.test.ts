@@ -32,3 +32,19 @@ test('characters that are not seen are named, each with its first line', () => {
     { name: 'U+202E', line: 2 }
   ]);
 });
+
+test.each([
+  ['\u3164', 'U+3164'],
+  ['\u115f', 'U+115F'],
+  ['\u{e0041}', 'U+E0041'],
+  ['\ufe0f', 'U+FE0F'],
+  ['\r', 'U+000D'],
+  ['\u0008', 'U+0008'],
+  ['\u2028', 'U+2028']
+])('%j is told of', (character, name) => {
+  expect(hiddenCharacters(`a${character}b`)).toEqual([{ name, line: 1 }]);
+});
+
+test('indents and the ends of lines are not hidden', () => {
+  expect(hiddenCharacters('if a:\r\n\tb = "é 漢 😀"\n')).toEqual([]);
+});

@@ -32,11 +32,7 @@ const EVENTS: SpanEvent[] = [
   end(6, 'i1', 'iteration')
 ];
 
-const TEXTS = { rules: 'You may call.', question: 'Which?', reply: 'word '.repeat(10_000) };
-
-function state(): string | undefined {
-  return document.querySelector<HTMLElement>('.jp-rlm-State')?.dataset.state;
-}
+const TEXTS = { rules: 'You may call.', question: 'Which?', reply: 'word '.repeat(24_000) };
 
 function choose(key: string, tab?: string): void {
   act(() => scene.model.selectRow(key));
@@ -52,20 +48,6 @@ function press(key: string, more: object = {}): void {
 async function openLive(more: object = {}): Promise<void> {
   scene = await Scene.open({ events: EVENTS, texts: TEXTS, over: false, ...more });
 }
-
-test('without a notebook, without runs, and without a server it says what to do', async () => {
-  scene = await Scene.open({}, null);
-  expect(state()).toBe('no-notebook');
-  act(() => scene.model.setNotebook('a.ipynb', 'k'));
-  expect(state()).toBe('loading');
-  await scene.until(() => state() === 'no-runs');
-  expect(screen.getByText(/%load_ext rlm_jupyter/)).toBeDefined();
-  scene.stage.server.on('GET', 'runs', { status: 500, value: { message: 'Out of order.' } });
-  act(() => scene.model.notebook!.refresh());
-  await scene.until(() => state() === 'failed');
-  expect(screen.getByText('Out of order.')).toBeDefined();
-  expect(screen.getByRole('button', { name: 'Try again' })).toBeDefined();
-});
 
 test('the list of runs is gone through by arrow keys, and Enter opens one', async () => {
   const runs = [run('r'), run('other', { status: 'error', question: 'And then?' })];
@@ -178,8 +160,8 @@ test('a long text is cut until all of it is asked for', async () => {
   await scene.until(() => screen.queryByRole('button', { name: /Show all/ }) !== null);
   const shown = (): number => document.querySelector('.jp-rlm-Text')!.textContent!.length;
   expect(shown()).toBe(20_000);
-  fireEvent.click(screen.getByRole('button', { name: 'Show all (50,000 characters)' }));
-  expect(shown()).toBe(50_000);
+  fireEvent.click(screen.getByRole('button', { name: 'Show all (120,000 characters)' }));
+  expect(shown()).toBe(120_000);
   fireEvent.click(screen.getByRole('button', { name: 'Copy: Reply' }));
   expect(scene.asked.at(-1)).toEqual(['copy', TEXTS.reply]);
 });
@@ -224,4 +206,50 @@ test('the foot leads back to the notebook', async () => {
   fireEvent.click(screen.getByRole('button', { name: 'Open trace notebook' }));
   expect(scene.asked.map(([name]) => name)).toEqual(['goToCell', 'insertCode', 'openTrace']);
   expect(scene.asked[1][1]).toBe('print("<b>1</b>")');
+});
+
+test('all is folded and unfolded by buttons', async () => {
+  await openLive();
+  fireEvent.click(screen.getByRole('button', { name: 'Fold all' }));
+  expect(document.querySelector('[data-key="m1"]')).toBeNull();
+  fireEvent.click(screen.getByRole('button', { name: 'Unfold all' }));
+  expect(document.querySelector('[data-key="m1"]')).not.toBeNull();
+});
+
+test('a search that was cut short says so', async () => {
+  await openLive({ hits: ['c1'], more: true });
+  const box = screen.getByRole('searchbox', { name: 'Search in the run' });
+  fireEvent.change(box, { target: { value: 'answers' } });
+  await scene.until(() => screen.queryByText(/Found in 1 span\..*narrow the search/) !== null);
+});
+
+test('what fetches by itself is not drawn with the renderer of another extension', async () => {
+  const data = { 'application/vnd.vega.v5+json': { url: 'https://elsewhere.example' } };
+  const output = { output_type: 'display_data', data, metadata: {} };
+  scene = await Scene.open({
+    events: [
+      start(0, 's1', null, 'run'),
+      start(1, 'i1', 's1', 'iteration'),
+      start(2, 'c1', 'i1', 'code', { code: 'draw()' }),
+      end(3, 'c1', 'code', 'ok', { outputs: [output] })
+    ],
+    renders: 'application/vnd.vega.v5+json'
+  });
+  choose('c1', 'Output');
+  expect(screen.getByRole('tabpanel').textContent).toContain('elsewhere.example');
+  expect(document.querySelector('.jp-rlm-Rendered')).toBeNull();
+});
+
+test('what is read is not made again while the run goes on', async () => {
+  await openLive();
+  choose('m1', 'Raw');
+  const span = scene.model.span!;
+  const { end: last } = span;
+  let reads = 0;
+  Object.defineProperty(span, 'end', { get: () => (reads++, last) });
+  await scene.add(start(10, 'q1', 'c1', 'subcall'));
+  await scene.until(() => document.querySelector('[data-key="q1"]') !== null);
+  expect(reads).toBe(0);
+  act(() => scene.model.setTab('reply'));
+  expect(reads).toBeGreaterThan(0);
 });

@@ -1,6 +1,7 @@
 /** A panel in the page, whose server answers as a test says. */
 import { standardRendererFactories, RenderMimeRegistry } from '@jupyterlab/rendermime';
 import { nullTranslator } from '@jupyterlab/translation';
+import { MessageLoop } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 import { act, waitFor } from '@testing-library/react';
 
@@ -21,6 +22,12 @@ export interface Script {
   sessions?: Session[];
   texts?: Record<string, string>;
   hits?: string[];
+  /** Whether the server looked no further than these. */
+  more?: boolean;
+  /** Whether the start of the run is not among the events. */
+  headless?: boolean;
+  /** A type that another extension draws. */
+  renders?: string;
   steered?: RunInFull['steered'];
   /** Whether the run `r` is over. */
   over?: boolean;
@@ -41,6 +48,16 @@ function layOut(): void {
   };
   HTMLElement.prototype.setPointerCapture = () => undefined;
   globalThis.requestIdleCallback ??= callback => setTimeout(callback, 0);
+}
+
+/** Lab's renderers, and one of another extension. */
+function registry(renders: string | undefined): RenderMimeRegistry {
+  const found = new RenderMimeRegistry({ initialFactories: standardRendererFactories });
+  if (renders !== undefined) {
+    const [text] = standardRendererFactories.filter(each => each.mimeTypes.includes('text/plain'));
+    found.addFactory({ ...text, mimeTypes: [renders] }, 0);
+  }
+  return found;
 }
 
 /** A panel that is shown. */
@@ -73,7 +90,7 @@ export class Scene {
     const panel = new RunPanel({
       model,
       actions: scene.actions,
-      rendermime: new RenderMimeRegistry({ initialFactories: standardRendererFactories }),
+      rendermime: registry(script.renders),
       languages: null,
       translator: nullTranslator
     });
@@ -83,8 +100,9 @@ export class Scene {
       model.dispose();
       await at.close();
     };
+    scene.activate = () => MessageLoop.sendMessage(panel, Widget.Msg.ActivateRequest);
     act(() => model.setNotebook(path, 'k'));
-    if (script.events) {
+    if (script.events && !script.headless) {
       await scene.until(() => document.querySelector('.jp-rlm-Row') !== null);
       await scene.until(() => model.run?.state !== 'loading');
       act(() => model.setTab('reply'));
@@ -94,6 +112,9 @@ export class Scene {
 
   /** Takes it away. */
   close: () => Promise<void> = () => Promise.resolve();
+
+  /** Has Lab give it the focus. */
+  activate: () => void = () => undefined;
 
   /** Waits until it is so, with everything drawn that there is to draw. */
   async until(isSo: () => boolean): Promise<void> {
@@ -155,7 +176,7 @@ export class Scene {
 
   private answer(): void {
     const { server } = this.stage;
-    const { sessions = [], texts = {}, hits = [] } = this.script;
+    const { sessions = [], texts = {}, hits = [], more = false } = this.script;
     const standing = (): Partial<Run> => {
       const { status, whole, last_seq } = this.spans;
       return { status, whole, last_seq };
@@ -178,7 +199,7 @@ export class Scene {
     });
     server.on('GET', 'runs/*/search', {
       hits: hits.map(span_id => ({ span_id }) as SpanHit),
-      more: false
+      more
     });
     server.on('PUT', 'kernels/*/reviewer', {});
     server.on('DELETE', 'kernels/*/reviewer', {});

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 
 import { LIVE_MIME_TYPE } from '../../src/tokens';
-import { output, RUN_ID } from './outputs';
+import { addPanel, hasLink, output, RUN_ID } from './outputs';
 
 function progress(changes: Record<string, unknown> = {}): Record<string, unknown> {
   const state = { version: 1, run_id: RUN_ID, status: null, lines: ['iteration 1'], tail: '' };
@@ -18,7 +18,8 @@ describe('a run under way in the output of its cell', () => {
     expect([...node.querySelectorAll('*')]).toEqual(before);
     expect(node.textContent).toBe('m · iteration 2Open in the panelonetwoI look <b>on</b>');
     await show(progress({ status: 'ok', lines: ['answered'] }));
-    expect(node.textContent).toBe('answeredOpen in the panel');
+    expect(node.querySelector('.jp-rlm-Inline-facts')?.textContent).toBe('answered');
+    expect(hasLink(node)).toBe(false);
     expect(node.querySelector('[data-status]')).toHaveProperty('dataset.status', 'ok');
   });
 
@@ -34,18 +35,34 @@ describe('a run under way in the output of its cell', () => {
     const openRun = vi.fn();
     const { node, show } = output(LIVE_MIME_TYPE, openRun);
     await show(progress({ run_id: '' }));
-    expect(node.querySelector('button')).toBeNull();
+    expect(hasLink(node)).toBe(false);
     await show(progress());
     node.querySelector('button')!.click();
     expect(openRun).toHaveBeenCalledExactlyOnceWith(RUN_ID);
     const alone = output(LIVE_MIME_TYPE);
     await alone.show(progress());
-    expect(alone.node.querySelector('button')).toBeNull();
+    expect(hasLink(alone.node)).toBe(false);
+    addPanel(alone.commands, openRun);
+    expect(hasLink(alone.node)).toBe(true);
+  });
+
+  it('leaves to the result below what that tells, when the run answered', async () => {
+    const { node, show } = output(LIVE_MIME_TYPE);
+    const standing = (): boolean[] =>
+      ['jp-rlm-mod-answered', 'jp-rlm-mod-bare'].map(name => node.classList.contains(name));
+    await show(progress());
+    expect(standing()).toEqual([false, true]);
+    await show(progress({ status: 'ok', lines: ['answered', 'In the notebook: created x'] }));
+    expect(standing()).toEqual([true, false]);
+    await show(progress({ status: 'ok', lines: ['answered'] }));
+    expect(standing()).toEqual([true, true]);
+    await show(progress({ status: 'error', lines: ['failed'] }));
+    expect(standing()).toEqual([false, true]);
   });
 
   it('shows the plain text of what a later version wrote', async () => {
     const { node, show } = output(LIVE_MIME_TYPE);
     await show(progress({ version: 2 }));
-    expect(node.textContent).toBe('inplain text');
+    expect(node.textContent).toContain('plain text');
   });
 });

@@ -1,9 +1,11 @@
 import { Sanitizer } from '@jupyterlab/apputils';
 import { MimeModel } from '@jupyterlab/rendermime';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import { CommandRegistry } from '@lumino/commands';
 
+import type { Endings } from '../../src/renderer/endings';
 import { rendererFactories } from '../../src/renderer/factories';
-import type { OpenRun } from '../../src/renderer/live';
+import { CommandIDs } from '../../src/tokens';
 
 export const RUN_ID = '0123456789abcdef0123456789abcdef';
 
@@ -11,13 +13,37 @@ export const RUN_ID = '0123456789abcdef0123456789abcdef';
 const verbatim = { render: (text: string) => Promise.resolve(text) };
 
 export interface Shown {
+  commands: CommandRegistry;
   node: HTMLElement;
   show(data: Record<string, unknown>): Promise<void>;
 }
 
+/** What opens a run. */
+export type OpenRun = (runId: unknown) => void;
+
+/** Commands among which is the panel's. */
+export function addPanel(commands: CommandRegistry, openRun: OpenRun): void {
+  commands.addCommand(CommandIDs.openRun, { execute: ({ run_id }) => openRun(run_id) });
+}
+
+/** Return whether there is a button to be seen. */
+export function hasLink(node: HTMLElement): boolean {
+  return node.querySelector('button:not([hidden])') !== null;
+}
+
 /** An output as Lab makes it: a renderer for its MIME type, with Lab's own sanitizer. */
-export function output(mimeType: string, openRun: OpenRun = null): Shown {
-  const factory = rendererFactories(() => openRun).find(one => one.mimeTypes.includes(mimeType));
+export function output(
+  mimeType: string,
+  openRun: OpenRun | null = null,
+  endings: Endings | null = null
+): Shown {
+  const commands = new CommandRegistry();
+  if (openRun !== null) {
+    addPanel(commands, openRun);
+  }
+  const factory = rendererFactories(commands, endings).find(one =>
+    one.mimeTypes.includes(mimeType)
+  );
   const renderer = factory!.createRenderer({
     mimeType,
     sanitizer: new Sanitizer(),
@@ -28,6 +54,7 @@ export function output(mimeType: string, openRun: OpenRun = null): Shown {
   });
   document.body.append(renderer.node);
   return {
+    commands,
     node: renderer.node,
     show: data =>
       renderer.renderModel(new MimeModel({ data: data as IRenderMime.IMimeModel['data'] }))

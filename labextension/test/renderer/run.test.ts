@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 
 import { RUN_MIME_TYPE } from '../../src/tokens';
-import { bundle, output, RUN_ID, span } from './outputs';
+import { addPanel, bundle, hasLink, output, RUN_ID, span } from './outputs';
 
 function open(details: HTMLDetailsElement): void {
   details.open = true;
@@ -24,6 +24,21 @@ describe('a finished run in the output of a cell', () => {
       'answered · gpt-5-mini · 2 iterations · 10 sub-calls · 41.2k in, 3.8k out · $0.013 · 12.4 s'
     );
     expect(node.querySelector('.jp-rlm-Inline-answer')?.textContent).toBe('The **first** one.');
+  });
+
+  it('groups the digits of large numbers, as the panel does', async () => {
+    const spans = [span('run', null, 'run')];
+    const node = await shown(bundle({ subcalls: 12_345, spans, spans_left_out: 1_999 }));
+    expect(node.querySelector('.jp-rlm-Inline-facts')?.textContent).toContain('12,345 sub-calls');
+    expect(node.querySelector('summary')?.textContent).toBe('2,000 steps');
+  });
+
+  it('tells an answer for want of iterations from others', async () => {
+    const node = await shown(bundle({ out_of_iterations: true }));
+    expect(node.querySelector('.jp-rlm-Inline-facts')?.textContent).toMatch(
+      /^out of iterations, answered with what it had · gpt-5-mini/
+    );
+    expect(node.querySelector('.jp-rlm-Inline-dot')).toHaveProperty('dataset.status', 'limit');
   });
 
   it('leaves out what nobody knows', async () => {
@@ -49,7 +64,11 @@ describe('a finished run in the output of a cell', () => {
     await show({ [RUN_MIME_TYPE]: bundle() });
     node.querySelector('button')?.click();
     expect(openRun).toHaveBeenCalledExactlyOnceWith(RUN_ID);
-    expect((await shown(bundle())).querySelector('button')).toBeNull();
+    const alone = output(RUN_MIME_TYPE);
+    await alone.show({ [RUN_MIME_TYPE]: bundle() });
+    expect(hasLink(alone.node)).toBe(false);
+    addPanel(alone.commands, openRun);
+    expect(hasLink(alone.node)).toBe(true);
   });
 
   it('shows the plain text of what a later version wrote', async () => {
@@ -90,7 +109,7 @@ describe('its steps', () => {
   it('come with their code, from the HTML in the same bundle', async () => {
     const html =
       '<div class="rlm-run"><p>It.</p><details><summary>s</summary><div><details><summary>Iteration 1</summary>' +
-      '<pre style="color:red"><code>1 + 1</code></pre></details></div></details></div>';
+      '<pre style="display:none"><code>1 + 1</code></pre></details></div></details></div>';
     const node = await shown(bundle(), html);
     open(node.querySelector('details')!);
     const host = node.querySelector('.jp-rlm-Inline-summary')!;
@@ -161,7 +180,7 @@ describe('what a model or a notebook puts into it', () => {
     async value => {
       const { node, show } = output(RUN_MIME_TYPE);
       await show({ [RUN_MIME_TYPE]: value });
-      expect(node.querySelector('button')).toBeNull();
+      expect(hasLink(node)).toBe(false);
     }
   );
 });

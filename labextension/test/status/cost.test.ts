@@ -3,7 +3,7 @@ import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 import { describe, expect, it, vi } from 'vitest';
 
-import type { Run } from '../../src/api/types';
+import type { Run, Steered } from '../../src/api/types';
 import { spentIn, type Spending } from '../../src/status/cost';
 import { type ChangingSpending, StatusItem } from '../../src/status/item';
 
@@ -36,19 +36,31 @@ describe('what the status bar says', () => {
   it('is the sum of the last session', () => {
     const runs = [run('3', 'ok', 0.25), run('2', 'error', null), run('1', 'ok', 0.5)];
     const shown = new Shown().list(...runs, run('0', 'ok', 4, 'earlier'));
-    expect(spentIn(shown)).toEqual({ isRunning: false, cost: '$0.75', running: null });
+    expect(spentIn(shown)).toEqual({ isRunning: false, cost: '$0.75', running: null, halt: null });
   });
 
   it('is the run under way while there is one', () => {
     const shown = new Shown().list(run('2', null, 0.25), run('1', 'ok', 0.5));
-    expect(spentIn(shown)).toEqual({ isRunning: true, cost: '$0.25', running: null });
+    expect(spentIn(shown)).toEqual({ isRunning: true, cost: '$0.25', running: null, halt: null });
   });
 
   it('counts the running sub-calls of a run that is open', () => {
     const shown = new Shown().list(run('2', null, 0.25));
     const usage = { cost: 0.5, calls: 3, unpriced: 0 };
     shown.run = { runId: '2', tree: { root: { usage }, counts: { subcalls: { running: 24 } } } };
-    expect(spentIn(shown)).toEqual({ isRunning: true, cost: '$0.50', running: 24 });
+    expect(spentIn(shown)).toEqual({ isRunning: true, cost: '$0.50', running: 24, halt: null });
+  });
+
+  it('is why the run that is open does not go on', () => {
+    const shown = new Shown().list(run('2', null, 0.25));
+    const tree = { root: null, counts: { subcalls: { running: 0 } } };
+    const review = {} as NonNullable<Steered['review']>;
+    shown.run = { runId: '2', tree, steered: { paused: true, review } };
+    expect(spentIn(shown)?.halt).toBe('decision');
+    shown.run = { runId: '2', tree, steered: { paused: true, review: null } };
+    expect(spentIn(shown)?.halt).toBe('paused');
+    shown.run = { runId: '1', tree, steered: { paused: true, review: null } };
+    expect(spentIn(shown)?.halt).toBeNull();
   });
 });
 
@@ -63,6 +75,10 @@ describe('the item', () => {
     Widget.attach(item, document.body);
     shown.list(run('1', null, null));
     expect(item.node.textContent).toContain('running');
+    const tree = { root: null, counts: { subcalls: { running: 0 } } };
+    shown.run = { runId: '1', tree, steered: { paused: true, review: null } };
+    shown.list(run('1', null, 0.25));
+    expect(item.node.textContent).toBe('paused · $0.25');
     shown.list(run('1', 'ok', 0.5));
     expect(item.node.textContent).toContain('$0.50');
     item.node.click();

@@ -2,6 +2,7 @@
 import type { ReactElement } from 'react';
 
 import type { components } from '../../api/generated';
+import { count } from '../../model/format';
 import type { RunModel } from '../../model/run';
 import type { Span } from '../../model/span';
 import { useSurroundings } from '../surroundings';
@@ -24,7 +25,7 @@ function Contexts({ contexts }: { contexts: readonly ContextRecord[] }): ReactEl
     <>
       {contexts.map((context, index) => {
         const size =
-          context.size === null ? '' : `${context.size.toLocaleString()} ${context.unit ?? ''}`;
+          context.size === null ? '' : `${count(context.size)} ${context.unit ?? ''}`.trim();
         return (
           <Section
             key={index}
@@ -67,10 +68,7 @@ function Answer({ run, span }: { run: RunModel; span: Span }): ReactElement {
       <Markdown text={answer} />
       {(end?.answer_size ?? 0) > answer.length && (
         <Nothing>
-          {trans.__(
-            'The record holds this much of %1 characters.',
-            end?.answer_size?.toLocaleString()
-          )}
+          {trans.__('The record holds this much of %1 characters.', count(end?.answer_size))}
         </Nothing>
       )}
     </Section>
@@ -86,7 +84,7 @@ export function Asked({ run, span }: { run: RunModel; span: Span }): ReactElemen
     [trans.__('Model'), start.model],
     [trans.__('Backend'), start.backend],
     [trans.__('Environment'), start.environment],
-    [trans.__('Iterations at most'), String(start.max_iterations)],
+    [trans.__('Iterations at most'), count(start.max_iterations)],
     ...Object.entries(start.settings ?? {}).map(([name, value]): [string, string] => [
       name,
       asText(value)

@@ -3,7 +3,7 @@ import type { KeyboardEvent, ReactElement } from 'react';
 import { memo, useId } from 'react';
 
 import type { PanelModel, Tab } from '../../model/panel';
-import type { GroupRow, Row } from '../../model/rows';
+import type { GroupRow } from '../../model/rows';
 import type { RunModel } from '../../model/run';
 import type { Span } from '../../model/span';
 import { Boundary } from '../boundary';
@@ -82,10 +82,12 @@ interface SpanDetailProps {
   run: RunModel;
   span: Span;
   tab: Tab;
+  visible: boolean;
 }
 
 interface DetailProps extends SpanDetailProps {
-  row: Row | null;
+  /** The key of the chosen row, when that is one of a group. */
+  group: string | null;
   /** Changes when what is shown may have changed. */
   stamp: string;
   onBack: () => void;
@@ -102,7 +104,13 @@ function namesOf(trans: { __: (text: string) => string }): Record<Tab, string> {
   };
 }
 
-function GroupDetail({ row, now }: { row: GroupRow; now: number }): ReactElement {
+interface GroupDetailProps {
+  run: RunModel;
+  row: GroupRow;
+  visible: boolean;
+}
+
+function GroupDetail({ run, row, visible }: GroupDetailProps): ReactElement {
   const { trans } = useSurroundings();
   return (
     <div
@@ -113,12 +121,13 @@ function GroupDetail({ row, now }: { row: GroupRow; now: number }): ReactElement
       // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
       tabIndex={0}
     >
-      <Group spans={row.spans} now={now} />
+      <Group run={run} spans={row.spans} visible={visible} />
     </div>
   );
 }
 
-function SpanDetail({ model, run, span, tab: wanted }: SpanDetailProps): ReactElement {
+function SpanDetail(props: SpanDetailProps): ReactElement {
+  const { model, run, span, tab: wanted, visible } = props;
   const { trans } = useSurroundings();
   const id = useId();
   const tabs = tabsOf(span);
@@ -138,7 +147,7 @@ function SpanDetail({ model, run, span, tab: wanted }: SpanDetailProps): ReactEl
         className="jp-rlm-Detail-body"
         key={`${span.id} ${tab}`}
       >
-        <Facts span={span} now={run.now()} />
+        <Facts run={run} span={span} visible={visible} />
         <Boundary of={`${span.id} ${tab}`} fallback={failed}>
           <Body run={run} span={span} tab={tab} />
         </Boundary>
@@ -149,7 +158,8 @@ function SpanDetail({ model, run, span, tab: wanted }: SpanDetailProps): ReactEl
 
 /** The tabs of the chosen span, or of the run when none is chosen. */
 export const Detail = memo(function Detail(props: DetailProps): ReactElement {
-  const { model, run, span, row, tab, onBack } = props;
+  const { model, run, span, tab, visible, onBack } = props;
+  const row = props.group === null ? null : model.row;
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === 'Escape') {
       event.preventDefault();
@@ -167,9 +177,9 @@ export const Detail = memo(function Detail(props: DetailProps): ReactElement {
       onFocus={() => model.setFollow(false)}
     >
       {row?.type === 'group' ? (
-        <GroupDetail row={row} now={run.now()} />
+        <GroupDetail run={run} row={row} visible={visible} />
       ) : (
-        <SpanDetail model={model} run={run} span={span} tab={tab} />
+        <SpanDetail model={model} run={run} span={span} tab={tab} visible={visible} />
       )}
     </div>
   );

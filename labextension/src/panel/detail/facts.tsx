@@ -2,12 +2,28 @@
 import type { ReactElement } from 'react';
 
 import * as format from '../../model/format';
+import type { RunModel } from '../../model/run';
 import { selfTime, type Span, totalTime } from '../../model/span';
 import { useSurroundings } from '../surroundings';
+import { useTick } from '../tick';
 
-/** Total and own time, tokens and money of a span, in one line. */
-export function Facts({ span, now }: { span: Span; now: number }): ReactElement {
+/** From how many spans below it on it is told once a second only, and milliseconds of a second. */
+const MANY = 1_000;
+const SECOND = 1_000;
+
+interface FactsProps {
+  run: RunModel;
+  span: Span;
+  visible: boolean;
+}
+
+/** Total and own time, tokens and money of a span, in one line; they go on while it runs. */
+export function Facts({ run, span, visible }: FactsProps): ReactElement {
   const { trans } = useSurroundings();
+  const isTicking = visible && run.state === 'live' && span.status === 'running';
+  // As often as the header's time, which would otherwise be ahead of it.
+  useTick(isTicking, span.children.length >= MANY ? SECOND : undefined);
+  const now = run.now();
   const { usage } = span;
   const facts = [
     trans.__('Total %1', format.seconds(totalTime(span, now))),
@@ -15,7 +31,7 @@ export function Facts({ span, now }: { span: Span; now: number }): ReactElement 
     usage.calls > 0 && trans.__('%1 in', format.tokens(usage.inputTokens)),
     usage.calls > 0 && trans.__('%1 out', format.tokens(usage.outputTokens)),
     usage.calls > 0 && format.cost(usage),
-    usage.calls > 1 && trans._n('%1 call', '%1 calls', usage.calls)
+    usage.calls > 1 && trans._n('%2 call', '%2 calls', usage.calls, format.count(usage.calls))
   ];
   return <div className="jp-rlm-Facts jp-rlm-dim">{facts.filter(Boolean).join(' · ')}</div>;
 }

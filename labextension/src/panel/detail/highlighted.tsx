@@ -3,7 +3,9 @@ import type { ReactElement } from 'react';
 import { memo, useEffect, useRef } from 'react';
 
 import { useSurroundings } from '../surroundings';
+import { markHidden } from './hidden';
 import { LongText } from './long';
+import { Hidden } from './marked';
 import { SHOWN } from './pages';
 
 /** Code that is read, not written. */
@@ -17,6 +19,7 @@ export const Highlighted = memo(function Highlighted({ code }: { code: string })
       return;
     }
     node.textContent = code;
+    markHidden(node);
     const python = languages?.findByMIME('text/x-python');
     if (!languages || !python) {
       return;
@@ -26,6 +29,7 @@ export const Highlighted = memo(function Highlighted({ code }: { code: string })
     languages.highlight(code, python, coloured).then(
       () => {
         if (current) {
+          markHidden(coloured);
           node.replaceChildren(...coloured.childNodes);
         }
       },
@@ -37,7 +41,17 @@ export const Highlighted = memo(function Highlighted({ code }: { code: string })
     };
   }, [code, languages, long]);
   if (long) {
-    return <LongText text={code} kind="code" />;
+    return (
+      <>
+        <Hidden code={code} />
+        <LongText text={code} kind="code" />
+      </>
+    );
   }
-  return <pre ref={place} className="jp-rlm-Text jp-rlm-Code" data-kind="code" dir="ltr" />;
+  return (
+    <>
+      <Hidden code={code} />
+      <pre ref={place} className="jp-rlm-Text jp-rlm-Code" data-kind="code" dir="ltr" />
+    </>
+  );
 });

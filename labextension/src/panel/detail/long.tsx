@@ -2,8 +2,10 @@
 import type { ReactElement } from 'react';
 import { useMemo, useState } from 'react';
 
+import { count } from '../../model/format';
 import { Button } from '../button';
 import { useSurroundings } from '../surroundings';
+import { Marked } from './marked';
 import { cutAt, linesOf, pieces, SHOWN } from './pages';
 
 interface LongTextProps {
@@ -11,7 +13,7 @@ interface LongTextProps {
   kind?: 'prose' | 'code' | 'error';
 }
 
-function Whole({ text }: { text: string }): ReactElement {
+function Whole({ text, marks }: { text: string; marks: boolean }): ReactElement {
   const parts = useMemo(() => pieces(text).map(piece => ({ piece, room: linesOf(piece) })), [text]);
   return (
     <div>
@@ -21,7 +23,7 @@ function Whole({ text }: { text: string }): ReactElement {
           className="jp-rlm-Piece"
           style={{ containIntrinsicSize: `auto ${room * 17}px` }}
         >
-          {piece}
+          {marks ? <Marked text={piece} /> : piece}
         </span>
       ))}
     </div>
@@ -34,17 +36,18 @@ export function LongText(props: LongTextProps): ReactElement {
   const { trans } = useSurroundings();
   const [whole, setWhole] = useState(false);
   const cut = text.length > SHOWN;
+  const shown = text.slice(0, cutAt(text, SHOWN));
+  // In prose they are parts of words and emoji.
+  const marks = kind === 'code';
   return (
     <>
       <pre className="jp-rlm-Text" data-kind={kind} dir={kind === 'code' || whole ? 'ltr' : 'auto'}>
-        {whole ? <Whole text={text} /> : text.slice(0, cutAt(text, SHOWN))}
+        {whole ? <Whole text={text} marks={marks} /> : marks ? <Marked text={shown} /> : shown}
       </pre>
       {cut && (
         <Button
           label={
-            whole
-              ? trans.__('Show less')
-              : trans.__('Show all (%1 characters)', text.length.toLocaleString())
+            whole ? trans.__('Show less') : trans.__('Show all (%1 characters)', count(text.length))
           }
           onClick={() => setWhole(!whole)}
         />

@@ -3,6 +3,7 @@ import type { ReactElement } from 'react';
 import { useState } from 'react';
 
 import type { MessageRecord } from '../../api/types';
+import { count } from '../../model/format';
 import { messagesOf } from '../../model/messages';
 import type { RunModel } from '../../model/run';
 import type { Span } from '../../model/span';
@@ -29,7 +30,7 @@ function Message({ run, message, number }: MessageProps): ReactElement {
   return (
     <Section
       title={roles.get(message.role) ?? message.role}
-      note={trans.__('message %1', number)}
+      note={trans.__('message %1', count(number))}
       copy={record?.text}
     >
       <Stored run={run} digest={message.digest} />
@@ -52,9 +53,10 @@ export function Messages({ run, span }: { run: RunModel; span: Span }): ReactEle
             all
               ? trans.__('Show what was added')
               : trans._n(
-                  'Show the whole conversation (%1 message)',
-                  'Show the whole conversation (%1 messages)',
-                  whole.length
+                  'Show the whole conversation (%2 message)',
+                  'Show the whole conversation (%2 messages)',
+                  whole.length,
+                  count(whole.length)
                 )
           }
           onClick={() => setAll(!all)}

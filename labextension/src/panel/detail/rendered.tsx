@@ -6,7 +6,10 @@ import { memo, useLayoutEffect, useMemo, useRef } from 'react';
 
 import { useSurroundings } from '../surroundings';
 import { LongText } from './long';
-import { SHOWN } from './pages';
+import { Nothing } from './section';
+
+/** Up to how many characters Markdown is rendered: a browser needs long for more. */
+const RENDERED = 100_000;
 
 interface RenderedProps {
   mimeType: string;
@@ -41,8 +44,14 @@ export const Rendered = memo(function Rendered(props: RenderedProps): ReactEleme
 /** Markdown that a model wrote; a long one is shown as text. */
 export const Markdown = memo(function Markdown({ text }: { text: string }): ReactElement {
   const data = useMemo(() => ({ 'text/markdown': text }), [text]);
-  if (text.length > SHOWN) {
-    return <LongText text={text} />;
+  const { trans } = useSurroundings();
+  if (text.length > RENDERED) {
+    return (
+      <>
+        <Nothing>{trans.__('It is too long to be rendered; shown as text.')}</Nothing>
+        <LongText text={text} />
+      </>
+    );
   }
   return <Rendered mimeType="text/markdown" data={data} />;
 });

@@ -2,6 +2,7 @@
 import type { ReactElement } from 'react';
 
 import type { TextRecord } from '../../api/types';
+import { count } from '../../model/format';
 import type { RunModel } from '../../model/run';
 import { Button } from '../button';
 import { useSignal, useSurroundings } from '../surroundings';
@@ -47,7 +48,7 @@ export function Stored({ run, digest, as = 'prose' }: StoredProps): ReactElement
       {as === 'markdown' ? <Markdown text={record.text} /> : <LongText text={record.text} />}
       {record.cut && (
         <Nothing>
-          {trans.__('The record holds this much of %1 characters.', record.size.toLocaleString())}
+          {trans.__('The record holds this much of %1 characters.', count(record.size))}
         </Nothing>
       )}
     </>

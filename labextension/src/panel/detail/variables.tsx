@@ -1,6 +1,7 @@
 /** What a code block or a run did to the names of the namespace. */
 import type { ReactElement } from 'react';
 
+import { count } from '../../model/format';
 import { useSurroundings } from '../surroundings';
 import { Nothing, Section } from './section';
 
@@ -36,7 +37,9 @@ export function Variables({ changes }: { changes: Changes }): ReactElement {
               </li>
             ))}
           </ul>
-          {names.length > 500 && <Nothing>{trans.__('And %1 more.', names.length - 500)}</Nothing>}
+          {names.length > 500 && (
+            <Nothing>{trans.__('And %1 more.', count(names.length - 500))}</Nothing>
+          )}
         </Section>
       ))}
     </>
