@@ -51,7 +51,7 @@ def test_a_page_that_was_offline_catches_up(lab: Lab, site: Site, notebook: Open
     lab.run(0)
     expect(panel.rows_of("subcall", status="running")).to_have_count(1)
     # No client was there to hear the end: that is what a laptop that slept finds.
-    (run,) = site.runs(f"{_notebook_of(lab)}")
+    run, *_ = site.runs(_notebook_of(lab))
     lab.page.context.set_offline(True)
     site.held.set()
     eventually(lambda: site.server.get(f"rlm-jupyter/runs/{run['run_id']}")["whole"], "the run's end")
