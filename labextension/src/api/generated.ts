@@ -192,7 +192,7 @@ export interface paths {
          *     becomes of a code block that waits (`%%rlm --review`). `interrupt` and `decide` act in the kernel: besides `write`
          *     on `rlm_jupyter` they take `execute` on `kernels` from an authorizer.
          *
-         *     All but `interrupt` reach the kernel on a subshell (ipykernel 7 and newer). An older kernel hears them when the
+         *     All but `interrupt` reach the kernel on a subshell, or on its control channel. Another kernel hears them when the
          *     cell ends; the answer says so.
          */
         post: operations["controlRun"];
@@ -862,6 +862,7 @@ export interface components {
          * RunBundle
          * @description A run in short: question, answer, status, usage, and 500 spans of its tree, the root's own steps first.
          *
+         *     ``out_of_iterations``: it answered with what it had when its iterations were used up.
          *     ``answer_left_out`` is a sentence for below an answer that is an excerpt, and None below a whole one.
          *     Times are seconds since the epoch, cost is in US dollars; None means unknown.
          */
@@ -889,6 +890,11 @@ export interface components {
             max_iterations: number;
             /** Model */
             model: string;
+            /**
+             * Out Of Iterations
+             * @default false
+             */
+            out_of_iterations: boolean;
             /** Question */
             question: string;
             /** Run Id */

@@ -3,7 +3,7 @@ import type { KeyboardEvent, ReactElement } from 'react';
 import { memo, useState } from 'react';
 
 import type { Run } from '../api/types';
-import { clockTime, money, seconds } from '../model/format';
+import { clockTime, money, seconds, tokens } from '../model/format';
 import type { NotebookModel } from '../model/notebook';
 import type { PanelModel } from '../model/panel';
 import { plainLine } from '../model/plain';
@@ -42,6 +42,10 @@ function isSpent({ status, iterations, max_iterations: most }: Run): boolean {
   return status === 'ok' && typeof most === 'number' && most > 0 && iterations > most;
 }
 
+function tokensOf({ input_tokens: read, output_tokens: written }: Run): number {
+  return read + written;
+}
+
 /** A list that was fetched again is of new objects, though as a rule nothing in it is new. */
 function looksTheSame(one: OneProps, other: OneProps): boolean {
   const { run } = other;
@@ -56,6 +60,7 @@ function looksTheSame(one: OneProps, other: OneProps): boolean {
     one.run.began === run.began &&
     one.run.ended === run.ended &&
     one.run.model === run.model &&
+    tokensOf(one.run) === tokensOf(run) &&
     one.run.question === run.question
   );
 }
@@ -72,6 +77,8 @@ const One = memo(function One({ run, standing, selected, active }: OneProps): Re
     run.ended === null ? null : seconds(run.ended - run.began)
   ].filter(Boolean);
   const question = plainLine(run.question, 200);
+  const model = plainLine(run.model, 60);
+  const took = trans.__('%1 tokens', tokens(tokensOf(run)));
   return (
     <div
       role="option"
@@ -80,11 +87,15 @@ const One = memo(function One({ run, standing, selected, active }: OneProps): Re
       tabIndex={active ? 0 : -1}
       data-run-id={run.run_id}
       data-status={status}
-      title={`${question}\n${trans.__('%1, %2, at %3', words[shown], run.model, clockTime(run.began))}`}
+      title={`${question}\n${trans.__('%1, %2, %3, at %4', words[shown], model, took, clockTime(run.began))}`}
     >
       <span className="jp-rlm-Dot" data-status={shown} role="img" aria-label={words[shown]} />
       <bdi className="jp-rlm-cut jp-rlm-grow">{question}</bdi>
-      <span className="jp-rlm-dim jp-rlm-num">{facts.join(' · ')}</span>
+      <span className="jp-rlm-dim jp-rlm-num">
+        {/* Where there is room for it. */}
+        <span className="jp-rlm-Run-more">{`${model} · ${took}${facts.length > 0 ? ' · ' : ''}`}</span>
+        {facts.join(' · ')}
+      </span>
     </div>
   );
 }, looksTheSame);
