@@ -8,7 +8,7 @@ import os
 import threading
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from comm import get_comm_manager
 from comm.base_comm import BaseComm
@@ -18,7 +18,10 @@ from .cell_status import CellStatus
 if TYPE_CHECKING:
     from ipykernel.ipkernel import IPythonKernel
 
-__all__ = ["TARGET", "LinkComm"]
+__all__ = ["TARGET", "LinkComm", "Reach"]
+
+Reach: TypeAlias = Literal["subshell", "control", "shell"]
+"""How a kernel is reached while a cell runs; ``shell``: it is not."""
 
 TARGET = "rlm_jupyter"
 """The comm target: that of ``trace.wire``, whose import takes its time."""
@@ -49,10 +52,27 @@ class LinkComm(BaseComm):
         thread = threading.Thread(target=self._insist, args=(hello,), name="rlm-jupyter-greeting", daemon=True)
         contextvars.Context().run(thread.start)
 
+    def reach(self) -> Reach:
+        """Return how the kernel can be reached while a cell runs, and open the control channel where it is needed.
+
+        Before 7.4 ipykernel has subshells, and tells nobody that one is gone.
+        """
+        from ipykernel._version import version_info
+
+        has_subshells = "kernel subshells" in self._kernel.kernel_info.get("supported_features", ())
+        if has_subshells and version_info >= (7, 4):
+            return "subshell"
+        if self._kernel.control_thread is None:
+            return "shell"
+        self._kernel.control_handlers.setdefault("comm_msg", self._on_control)
+        return "control"
+
     def close(self, *arguments: Any, **keys: Any) -> None:
         """Close the comm, and greet nobody any more."""
         self._answered.set()
         self._status.close()
+        if self._kernel.control_handlers.get("comm_msg") == self._on_control:
+            del self._kernel.control_handlers["comm_msg"]
         super().close(*arguments, **keys)
 
     def publish_msg(
@@ -80,6 +100,10 @@ class LinkComm(BaseComm):
         """Stay: a front end closes what it does not know, and the manager has taken this comm out."""
         self._closed = False
         get_comm_manager().register_comm(self)
+
+    def _on_control(self, stream: Any, ident: Any, msg: dict[str, Any]) -> None:
+        if msg["content"].get("comm_id") == self.comm_id:
+            self.handle_msg(msg)
 
     def _insist(self, hello: dict[str, Any]) -> None:
         for seconds in _AGAIN:

@@ -17,9 +17,9 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from .link_comm import LinkComm
+from .link_comm import LinkComm, Reach
 
 if TYPE_CHECKING:
     from ipykernel.ipkernel import IPythonKernel
@@ -48,8 +48,6 @@ _ANSWER = 5.0  # seconds that an answer may take
 _RECENT = 120.0  # seconds for which an answer that came after its cell is still one
 
 _log = logging.getLogger(__name__)
-
-Reach: TypeAlias = Literal["subshell", "control", "shell"]
 
 
 class NoAnswerError(RuntimeError):
@@ -94,7 +92,7 @@ class ServerLink:
         self._retell = False
         self._reviewer_present = self._told_of_reviewer = False
         self._comm = LinkComm(kernel, self.hear)
-        self.reach: Reach = self._reachable()
+        self.reach: Reach = self._comm.reach()
         self._comm.greet(self._hello())
         atexit.register(self._leave)
 
@@ -335,25 +333,6 @@ class ServerLink:
             "reach": self.reach,
         }
 
-    def _reachable(self) -> Reach:
-        """Return how the kernel can be reached while a cell runs, and open the control channel where it is needed.
-
-        Before 7.4 ipykernel has subshells, and tells nobody that one is gone.
-        """
-        from ipykernel._version import version_info
-
-        has_subshells = "kernel subshells" in self._kernel.kernel_info.get("supported_features", ())
-        if has_subshells and version_info >= (7, 4):
-            return "subshell"
-        if self._kernel.control_thread is None:
-            return "shell"
-        self._kernel.control_handlers.setdefault("comm_msg", self._on_control)
-        return "control"
-
-    def _on_control(self, stream: Any, ident: Any, msg: dict[str, Any]) -> None:
-        if msg["content"].get("comm_id") == self._comm.comm_id:
-            self._comm.handle_msg(msg)
-
     def _published(self) -> Publisher:
         with self._lock:
             if self._publisher is None:
@@ -372,8 +351,6 @@ class ServerLink:
         atexit.unregister(self._leave)
         self._leave()
         self._comm.close()
-        if self._kernel.control_handlers.get("comm_msg") == self._on_control:
-            del self._kernel.control_handlers["comm_msg"]
 
     def _leave(self) -> None:
         """Publish what waits, and see that it is on its way; write what no server said it has stored."""
