@@ -890,10 +890,7 @@ export interface components {
             max_iterations: number;
             /** Model */
             model: string;
-            /**
-             * Out Of Iterations
-             * @default false
-             */
+            /** Out Of Iterations */
             out_of_iterations: boolean;
             /** Question */
             question: string;

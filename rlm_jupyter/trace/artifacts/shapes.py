@@ -62,7 +62,7 @@ class RunBundle(_Shape):
     answer: str | None
     answer_left_out: str | None
     status: Status | None
-    out_of_iterations: bool = False
+    out_of_iterations: bool
     error: BundleError | None
     model: str
     backend: str
