@@ -29,6 +29,7 @@ export interface Face {
   kind: string;
   status: string;
   time: string;
+  /** What it took, where there is room for it. */
   tokens: string | null;
   cost: string | null;
   drawing: Drawing;

@@ -3,25 +3,15 @@ import type { CSSProperties, ReactElement } from 'react';
 import { memo } from 'react';
 
 import type { Row } from '../model/rows';
-import { Bars, type Drawing } from './bars';
+import { Bars } from './bars';
+import type { Face } from './faces';
 
-/** What a row shows. */
-export interface RowProps {
+/** What a row shows, and where. */
+export interface RowProps extends Face {
   row: Row;
   index: number;
   /** Pixels below the first row. */
   top: number;
-  name: string;
-  mark: string;
-  title: string;
-  icon: string;
-  kind: string;
-  status: string;
-  time: string;
-  /** What it took, where there is room for it. */
-  tokens: string | null;
-  cost: string | null;
-  drawing: Drawing;
   selected: boolean;
   /** Whether it is the one row that the Tab key goes to. */
   active: boolean;
