@@ -100,9 +100,9 @@ class ServerPart:
         """Every byte of the link, as text."""
         return "\n".join(json.dumps(message, default=str, ensure_ascii=False) for message in self.messages)
 
-    def times(self) -> list[float]:
-        """When the messages were published, in seconds."""
-        return [_seconds(message["header"]["date"]) for message in self.messages]
+    def times(self, kind: str) -> list[float]:
+        """When the messages of this type were published, in seconds."""
+        return [_seconds(each["header"]["date"]) for each in self.messages if self.data(each).get("type") == kind]
 
     # What is said
 
