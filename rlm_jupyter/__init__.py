@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from .clients.cache import Cache
     from .core.errors import (
         AnswerFormatError,
         BudgetExceededError,
@@ -42,6 +43,7 @@ __all__ = [
     "RLM",
     "AnswerFormatError",
     "BudgetExceededError",
+    "Cache",
     "CancellationError",
     "ClientError",
     "ConfigurationError",
@@ -74,6 +76,7 @@ __all__ = [
 _MODULES = {
     "RLM": "rlm",
     "RLMSession": "session",
+    "Cache": "clients.cache",
     "AnswerFormatError": "core.errors",
     "BudgetExceededError": "core.errors",
     "ErrorThresholdExceededError": "core.errors",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -11,20 +12,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from rlm_jupyter.clients.cache import Cache
 from rlm_jupyter.clients.io_thread import submit
 from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.limits import Limits
-from rlm_jupyter.core.protocols import Environment, Message
+from rlm_jupyter.core.protocols import Environment, Message, OnText
 from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.core.steering import Reviewer, Steering
-from rlm_jupyter.environments.choice import check_environment, get_environment
+from rlm_jupyter.environments.choice import check_environment, get_environment, made_aside
 from rlm_jupyter.trace.recorder import Recorder
 from rlm_jupyter.trace.redaction import Redactor, secrets_in
 from rlm_jupyter.trace.verbose import VerbosePrinter
 
 from .observers import observers
-from .runs.arguments import check_arguments, chosen_compaction, other_models
+from .runs.arguments import check_arguments, chosen_cache, chosen_compaction, other_models
 from .runs.models import Models
+from .runs.place import Place, standing_at
 from .runs.preparation import Preparation, Question
 from .runs.settings import Callbacks, Origin, Prompting, Recursion, Setup
 from .runs.tree import Tree
@@ -80,6 +83,14 @@ class RLM:
     tree. ``max_iterations`` and ``max_errors``, code blocks that fail in a row, hold for each. ``executor``, any
     ``concurrent.futures.Executor``, runs the children of the root; without it, threads do.
 
+    The backend ``"recorded"`` plays a run again from its trace, with ``{"trace": ...}`` (a log in JSON lines, a result,
+    or a ``Trace``), or from a cache file, with ``{"cache": ..., "model_name": ...}``, and asks no server; what is not
+    recorded is an error, or is asked of ``"live": ("openai", {...})``.
+
+    ``cache`` keeps the replies that were paid for: True in a file of the user's, a path or a ``Cache`` in another one.
+    A request with the same model, messages and sampling as an earlier one, of whichever run, gets its reply and costs
+    nothing. The same prompt twice in a batch is asked once, too: for several answers to it, number the prompts.
+
     ``compaction`` sums the conversation up when it takes ``compaction_threshold_pct`` of the model's window, which is
     known for common models and otherwise ``context_window``, in tokens. ``orchestrator=False`` leaves out of the system
     prompt how to divide the work. ``verbose`` prints a line for each step, and ``logger`` (an ``RLMLogger``) is told of
@@ -127,12 +138,14 @@ class RLM:
         orchestrator: bool = True,
         user_prologue: str | None = None,
         *,
+        cache: bool | str | os.PathLike[str] | Cache | None = None,
         context_window: int | None = None,
         child_environment: str = "local",
         child_environment_kwargs: Mapping[str, Any] | None = None,
         executor: Executor | None = None,
     ) -> None:
         check_arguments(
+            cache=cache,
             backend_kwargs=backend_kwargs,
             environment=environment,
             environment_kwargs=environment_kwargs,
@@ -173,8 +186,9 @@ class RLM:
         )
         others = other_models(other_backends, other_backend_kwargs)
         told = (backend_kwargs, *(arguments for _, arguments in others), environment_kwargs, child_environment_kwargs)
-        secrets = [secrets_in(each or {}) for each in (*told, custom_tools, custom_sub_tools)]
-        models = Models((backend, dict(backend_kwargs or {})), others)
+        told = (*told, custom_tools, custom_sub_tools, sampling_args, sub_sampling_args)
+        secrets = [secrets_in(each or {}) for each in told]
+        models = Models((backend, dict(backend_kwargs or {})), others, chosen_cache(cache))
         self._setup = Setup(
             models=models,
             backend=backend,
@@ -196,7 +210,7 @@ class RLM:
         self.logger = logger
         self.verbose = verbose
         self.listeners: list[Callable[[Event], None]] = []
-        self.on_text: Callable[[str], None] | None = None
+        self.on_text: OnText | None = None
         self.reviewer: Reviewer | None = None
         """Asked before each code block of a run and of its children, which ask in threads of their own."""
 
@@ -251,13 +265,23 @@ class RLM:
         *,
         compaction: bool | None = None,
         context_window: int | None = None,
+        cache: bool | str | os.PathLike[str] | Cache | None = None,
+        others: Sequence[tuple[str, Mapping[str, Any]]] | None = None,
+        sampling_args: Mapping[str, Any] | None = None,
+        sub_sampling_args: Mapping[str, Any] | None = None,
     ) -> RLM:
         """Return an ``RLM`` with another client and other limits (``max_iterations``, ...) that works in the same REPL.
 
-        ``compaction`` and ``context_window`` are as for an ``RLM``; None compacts as this one does. A persistent
-        environment stays this one's: closing the new ``RLM`` closes its client only.
+        ``compaction``, ``context_window``, ``cache`` and the sampling are as for an ``RLM``, ``others`` are the
+        backends below the root and their arguments; None does as this one does. A persistent environment stays this
+        one's: closing the new ``RLM`` closes the clients that were made for it.
         """
-        models = self._setup.models.with_root((backend, dict(backend_kwargs or {})))
+        check_arguments(cache=cache, sampling_args=sampling_args, sub_sampling_args=sub_sampling_args)
+        told = (backend_kwargs or {}, *(arguments for _, arguments in others or ()))
+        kept_in = self._setup.models.cache if cache is None else chosen_cache(cache)
+        models = self._setup.models.with_root((backend, dict(backend_kwargs or {})), kept_in, others)
+        below = sampling_args if sub_sampling_args is None else sub_sampling_args
+        recursion = self._setup.recursion if below is None else replace(self._setup.recursion, sampling=dict(below))
         compacted = self._setup.compaction.for_model(models.root.name) if self._setup.compaction is not None else None
         if compaction is not None:
             compacted = chosen_compaction(models.root.name, window=context_window, wanted=compaction)
@@ -267,7 +291,9 @@ class RLM:
             models=models,
             backend=backend,
             limits=replace(self._setup.limits, **dict(limits or {})),
-            secrets=(*self._setup.secrets, *models.secrets, *secrets_in(backend_kwargs or {})),
+            secrets=(*self._setup.secrets, *models.secrets, *(secret for each in told for secret in secrets_in(each))),
+            sampling=self._setup.sampling if sampling_args is None else dict(sampling_args),
+            recursion=recursion,
             compaction=compacted,
         )
         derived._keeper = False  # noqa: SLF001
@@ -289,9 +315,14 @@ class RLM:
         names: Mapping[str, Any] | None = None,
         origin: Origin | None = None,
         response_model: Any = None,
+        place: Place | None = None,
     ) -> RLMChatCompletion:
-        """Answer with the conversation so far before the question, and ``names`` added to the scaffold."""
-        with self._preparation(prompt, root_prompt, earlier, names, origin, response_model) as prepared:
+        """Answer with the conversation so far before the question, and ``names`` added to the scaffold.
+
+        With a ``place`` where it was asked before, it is asked as if that had not been.
+        """
+        question = self._question(prompt, root_prompt, earlier, names, origin, response_model)
+        with self._preparation(question, place) as prepared:
             return prepared.completion(prepared.run.perform(prepared.loop))
 
     async def aanswer(
@@ -303,9 +334,14 @@ class RLM:
         names: Mapping[str, Any] | None = None,
         origin: Origin | None = None,
         response_model: Any = None,
+        place: Place | None = None,
     ) -> RLMChatCompletion:
         """Answer as ``answer`` does; the event loop is free while the model is waited for."""
-        with self._preparation(prompt, root_prompt, earlier, names, origin, response_model) as prepared:
+        question = self._question(prompt, root_prompt, earlier, names, origin, response_model)
+        made = None
+        if self._kept.environment is None:
+            made = await made_aside(self._setup.environment, self._setup.environment_arguments)
+        with self._preparation(question, place, made) as prepared:
             return prepared.completion(await prepared.run.aperform(prepared.loop))
 
     def close(self) -> None:
@@ -336,38 +372,49 @@ class RLM:
         """Close."""
         await self.aclose()
 
-    @contextmanager
-    def _preparation(
-        self,
+    @staticmethod
+    def _question(
         prompt: Any,
         root_prompt: str | None,
         earlier: Sequence[Message],
         names: Mapping[str, Any] | None,
         origin: Origin | None,
         response_model: Any,
-    ) -> Iterator[Preparation]:
+    ) -> Question:
         answer_format = AnswerFormat(response_model) if response_model is not None else None
-        question = Question(prompt, root_prompt, earlier, names or {}, origin or Origin(), answer_format)
-        steering = Steering(self.reviewer)
-        tree = Tree(self._setup.limits, Recorder(self.redactor, self._sinks()), steering=steering)
-        with self._environment() as environment:
-            yield Preparation(tree, tree.scope, self._setup, environment, question, self.on_text)
+        return Question(prompt, root_prompt, earlier, names or {}, origin or Origin(), answer_format)
 
     @contextmanager
-    def _environment(self) -> Iterator[Environment]:
-        """Hold the environment for a question: the kept one, which takes one at a time, or one of its own."""
+    def _preparation(
+        self, question: Question, place: Place | None, made: Environment | None = None
+    ) -> Iterator[Preparation]:
+        steering = Steering(self.reviewer)
+        tree = Tree(self._setup.limits, Recorder(self.redactor, self._sinks()), steering=steering)
+        with self._environment(made) as environment, standing_at(place, environment):
+            yield Preparation(tree, tree.scope, self._setup, environment, question, self.on_text, place)
+
+    @contextmanager
+    def _environment(self, made: Environment | None) -> Iterator[Environment]:
+        """Hold the environment for a question: the kept one, which takes one at a time, or one of its own.
+
+        ``made`` is a new one, where it was made already.
+        """
         setup = self._setup
-        if setup.persistent:
-            with self._kept.taken():
-                if self._kept.environment is None:
-                    self._kept.environment = get_environment(setup.environment, setup.environment_arguments)
-                yield self._kept.environment
-            return
-        environment = get_environment(setup.environment, setup.environment_arguments)
         try:
-            yield environment
+            if setup.persistent:
+                with self._kept.taken():
+                    if self._kept.environment is None:
+                        self._kept.environment, made = made if made is not None else self._new_environment(), None
+                    yield self._kept.environment
+                return
+            made = made if made is not None else self._new_environment()
+            yield made
         finally:
-            environment.cleanup()
+            if made is not None:
+                made.cleanup()
+
+    def _new_environment(self) -> Environment:
+        return get_environment(self._setup.environment, self._setup.environment_arguments)
 
     def _check(self) -> None:
         """Refuse environments that cannot be made, before anything is asked."""
@@ -376,8 +423,7 @@ class RLM:
         check_environment(below.environment, below.environment_arguments, in_threads=setup.may_recurse)
 
     async def _closed_clients(self) -> None:
-        clients = self._setup.models.clients
-        for client in clients if self._keeper else clients[:1]:
+        for client in self._setup.models.own:
             await client.aclose()
 
     def _sinks(self) -> list[Callable[[Event], None]]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from rlm_jupyter.core.errors import InterruptedRun, RLMError
 from rlm_jupyter.core.observation import head_and_tail
 from rlm_jupyter.core.prompts import QUESTION_LIMIT
 from rlm_jupyter.core.protocols import Message
 from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.core.usage import UsageSummary
 
+from .runs.place import Place
 from .runs.preparation import Question
 from .runs.settings import Origin
 
@@ -27,11 +30,16 @@ ANSWER_LIMIT = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One question and its answer. ``context`` is what the question was about: None in a turn that was taken up."""
+    """One question and its answer. ``context`` is what the question was about: None in a turn that was taken up.
+
+    ``number`` is the turn's in the session, the same when it was asked again from its ``place``.
+    """
 
     question: str
     context: Any
     completion: RLMChatCompletion
+    number: int = 0
+    place: Place | None = field(default=None, repr=False, compare=False)
 
 
 class RLMSession:
@@ -46,6 +54,7 @@ class RLMSession:
         self.session_id = session_id if session_id is not None else uuid.uuid4().hex
         self._turns: list[Turn] = []
         self._number = 0
+        self._spent = UsageSummary()
 
     @classmethod
     def taken_up(
@@ -68,6 +77,13 @@ class RLMSession:
         """The turns so far. A run that failed or was interrupted is no turn."""
         return tuple(self._turns)
 
+    @property
+    def usage_summary(self) -> UsageSummary:
+        """What all its runs here have used so far, those that failed or were interrupted too; a copy."""
+        spent = UsageSummary()
+        spent.include(self._spent)
+        return spent
+
     def chat(
         self,
         prompt: Any,
@@ -75,12 +91,20 @@ class RLMSession:
         *,
         response_model: Any = None,
         origin: Origin | None = None,
+        place: Place | None = None,
     ) -> RLMChatCompletion:
-        """Ask the next question; arguments and errors as for ``RLM.completion``."""
-        completion = self.rlm.answer(
-            prompt, root_prompt, response_model=response_model, **self._conversation(prompt, origin)
-        )
-        return self._kept(prompt, root_prompt, completion)
+        """Ask the next question; arguments and errors as for ``RLM.completion``.
+
+        A question with the ``place`` of an earlier turn is asked again in that turn's place: with the conversation that
+        there was before it. Its answer then takes that turn's place, and the turns after it stay as they are.
+        """
+        at = self._standing(place)
+        conversation = self._conversation(prompt, origin, at)
+        with self._counting_failures():
+            completion = self.rlm.answer(
+                prompt, root_prompt, response_model=response_model, place=place, **conversation
+            )
+        return self._kept(prompt, root_prompt, completion, place, at)
 
     async def achat(
         self,
@@ -89,35 +113,67 @@ class RLMSession:
         *,
         response_model: Any = None,
         origin: Origin | None = None,
+        place: Place | None = None,
     ) -> RLMChatCompletion:
-        """Ask the next question; the event loop is free while the model is waited for."""
-        completion = await self.rlm.aanswer(
-            prompt, root_prompt, response_model=response_model, **self._conversation(prompt, origin)
-        )
-        return self._kept(prompt, root_prompt, completion)
+        """Ask as ``chat`` does; the event loop is free while the model is waited for."""
+        at = self._standing(place)
+        conversation = self._conversation(prompt, origin, at)
+        with self._counting_failures():
+            completion = await self.rlm.aanswer(
+                prompt, root_prompt, response_model=response_model, place=place, **conversation
+            )
+        return self._kept(prompt, root_prompt, completion, place, at)
 
     def close(self) -> None:
         """Close the ``RLM`` of this session. May be called twice."""
         self.rlm.close()
 
-    def _conversation(self, prompt: Any, origin: Origin | None) -> dict[str, Any]:
+    @contextmanager
+    def _counting_failures(self) -> Iterator[None]:
+        """Count what a run has used that gives no answer."""
+        try:
+            yield
+        except (RLMError, InterruptedRun) as error:
+            if error.trace is not None:
+                self._spent.include(error.trace.usage)
+            raise
+
+    def _standing(self, place: Place | None) -> int:
+        """Return the index of the turn whose place it is, or of the next turn."""
+        if place is None:
+            return len(self._turns)
+        at = next((index for index, turn in enumerate(self._turns) if turn.place is place), len(self._turns))
+        if at == len(self._turns) and at != place.turns:  # its run failed, and others have come since
+            place.leave()
+        place.turns = at
+        return at
+
+    def _conversation(self, prompt: Any, origin: Origin | None, at: int) -> dict[str, Any]:
         earlier: list[Message] = []
-        for turn in self._turns:
+        turns = self._turns[:at]
+        for turn in turns:
             earlier.append({"role": "user", "content": turn.question})
             answer = head_and_tail(turn.completion.response, ANSWER_LIMIT)
             earlier.append({"role": "assistant", "content": answer})
-        contexts = [*(turn.context for turn in self._turns), prompt]
-        histories = [[dict(message) for message in turn.completion.messages] for turn in self._turns]
+        contexts = [*(turn.context for turn in turns), prompt]
+        histories = [[dict(message) for message in turn.completion.messages] for turn in turns]
         names = {f"session_context_{index}": context for index, context in enumerate(contexts)}
         return {
             "earlier": earlier,
             "names": {**names, "context_history": contexts, "session_history": histories},
-            "origin": replace(origin or Origin(), session_id=self.session_id, turn=self._number),
+            "origin": replace(origin or Origin(), session_id=self.session_id, turn=self._numbered(at)),
         }
 
-    def _kept(self, prompt: Any, root_prompt: str | None, completion: RLMChatCompletion) -> RLMChatCompletion:
+    def _numbered(self, at: int) -> int:
+        return self._turns[at].number if at < len(self._turns) else self._number
+
+    def _kept(
+        self, prompt: Any, root_prompt: str | None, completion: RLMChatCompletion, place: Place | None, at: int
+    ) -> RLMChatCompletion:
+        self._spent.include(completion.usage_summary)
         question = head_and_tail(Question(prompt, root_prompt).text, QUESTION_LIMIT)
-        completion.earlier_traces = tuple(turn.completion.trace for turn in self._turns if turn.completion.trace)
-        self._turns.append(Turn(question, prompt, completion))
-        self._number += 1
+        completion.earlier_traces = tuple(turn.completion.trace for turn in self._turns[:at] if turn.completion.trace)
+        turn = Turn(question, prompt, completion, self._numbered(at), place)
+        self._number += at == len(self._turns)
+        self._turns[at : at + 1] = [turn]
         return completion

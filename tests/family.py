@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scripted_server import ChatRequest, Reply, ScriptedServer
-from scripts import Script, is_root, step
+from scripts import Script, is_root, step, text_of
 
 from rlm_jupyter import RLM, InterruptedRun, RLMChatCompletion, RLMError
 from rlm_jupyter.trace.schema import CodeEnd, RunStart
@@ -16,7 +16,7 @@ from rlm_jupyter.trace.trace import Span, Trace
 
 def question(request: ChatRequest) -> str:
     """What the run of this request was asked."""
-    return str(request.messages[1]["content"]).split("\n")[2]
+    return text_of(request.messages[1]).split("\n")[2]
 
 
 def family(*parent: str, child: str = "FINAL(grown up)", leaf: str = "leaf") -> Script:

@@ -7,7 +7,6 @@ from typing import TypeAlias
 from rlm_jupyter.trace.recorder import Recorder
 from rlm_jupyter.trace.redaction import Redactor
 from rlm_jupyter.trace.schema import (
-    Blob,
     CodeEnd,
     CodeStart,
     Event,
@@ -15,13 +14,11 @@ from rlm_jupyter.trace.schema import (
     IterationStart,
     RunEnd,
     RunStart,
-    SpanEnd,
-    SpanStart,
     SubcallEnd,
     SubcallStart,
 )
 
-RunEvent: TypeAlias = SpanStart | SpanEnd | Blob
+RunEvent: TypeAlias = Event
 
 
 def made_run(question: str = "Where does the walrus live?", subcalls: int = 3) -> list[RunEvent]:

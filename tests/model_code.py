@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,13 @@ class Echo:
 
     def llm_query_batched(self, prompts: Sequence[str], model: str | None = None) -> list[str]:
         return [self.llm_query(prompt, model) for prompt in prompts]
+
+    async def llm_query_async(self, prompt: str, model: str | None = None) -> str:
+        await asyncio.sleep(0)
+        return self.llm_query(prompt, model)
+
+    async def rlm_query_async(self, prompt: Any, model: str | None = None) -> str:
+        return await self.llm_query_async(str(prompt), model)
 
     def rlm_query(self, prompt: Any, model: str | None = None) -> str:
         return self.llm_query(str(prompt), model)

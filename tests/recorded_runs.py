@@ -9,7 +9,6 @@ from rlm_jupyter.observers import observers
 from rlm_jupyter.trace.recorder import Recorder
 from rlm_jupyter.trace.redaction import Redactor
 from rlm_jupyter.trace.schema import (
-    Blob,
     CodeEnd,
     CodeStart,
     ErrorRecord,
@@ -22,7 +21,6 @@ from rlm_jupyter.trace.schema import (
     RunEnd,
     RunStart,
     SpanEnd,
-    SpanStart,
     Status,
     SubcallEnd,
     SubcallStart,
@@ -30,7 +28,7 @@ from rlm_jupyter.trace.schema import (
 )
 from rlm_jupyter.trace.trace import Trace
 
-Recorded: TypeAlias = SpanStart | SpanEnd | Blob
+Recorded: TypeAlias = Event
 
 SHELF = "The lamp in the hall is red.\n\nThe door of the cellar is green.\n\nThe walrus lives in the bath.\n"
 

@@ -68,7 +68,7 @@ class Reply:
     connection after so many pieces (a plain reply is cut in the middle). ``message`` adds to the message's fields
     (``refusal``, ``tool_calls``, ...) and ``completion`` to the reply's (``choices``, ``error``, ...). ``body`` is sent
     as it is, instead of a reply. ``stream=False`` answers with plain JSON although a stream was asked for. Nothing is
-    sent before ``held`` is set.
+    sent before ``held`` is set; of a stream, with ``held_at``, so many pieces are.
     """
 
     text: str | None = ""
@@ -85,6 +85,7 @@ class Reply:
     body: bytes | None = None
     stream: bool = True
     held: threading.Event | None = None
+    held_at: int = 0
 
 
 Script: TypeAlias = Callable[[ChatRequest], "Reply | str"] | Sequence["Reply | str"]
@@ -93,15 +94,18 @@ Script: TypeAlias = Callable[[ChatRequest], "Reply | str"] | Sequence["Reply | s
 class ScriptedServer:
     """Answers chat completions as a script says: a function of the request, or one reply after the other.
 
-    A request that the script has no reply for is answered with 400, and the ``with`` block then raises.
+    It listens at ``port``, or at a free one; Azure's addresses are answered too. A request that the script has no reply
+    for is answered with 400, and the ``with`` block then raises.
     """
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, port: int = 0) -> None:
         self.requests: list[ChatRequest] = []
         self.in_flight = 0
         self.max_in_flight = 0
         self.base_url = ""
+        self.port = 0
         self._script = script
+        self._port = port
         self._failure: BaseException | None = None
         self._changed = threading.Condition()
         self._ready: threading.Event = threading.Event()
@@ -161,12 +165,13 @@ class ScriptedServer:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         application = web.Application(client_max_size=2**30)
         application.router.add_post("/v1/chat/completions", self._answer)
+        application.router.add_post("/openai/deployments/{deployment}/chat/completions", self._answer)
         runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024)
+        site = web.TCPSite(runner, "127.0.0.1", self._port, backlog=1024)
         await site.start()
-        port = runner.addresses[0][1]
-        self.base_url = f"http://127.0.0.1:{port}/v1"
+        self.port = runner.addresses[0][1]
+        self.base_url = f"http://127.0.0.1:{self.port}/v1"
         self._ready.set()
         await self._stop.wait()
         await runner.cleanup()
@@ -177,7 +182,7 @@ class ScriptedServer:
             reply = self._scripted(chat)
             if reply.delay:
                 await asyncio.sleep(reply.delay)
-            if reply.held is not None:
+            if reply.held is not None and not reply.held_at:
                 await asyncio.to_thread(reply.held.wait, _HELD)
             if reply.body is not None:
                 return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
@@ -256,6 +261,8 @@ async def _stream(request: web.Request, chat: ChatRequest, reply: Reply) -> web.
     for number, piece in enumerate(_pieces(reply)):
         if number == reply.cut_after:
             break
+        if reply.held is not None and number == reply.held_at > 0:
+            await asyncio.to_thread(reply.held.wait, _HELD)
         await send({"index": 0, "delta": {"role": "assistant", "content": piece}, "finish_reason": None})
         if reply.pause:
             await asyncio.sleep(reply.pause)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from scripted_server import ChatRequest, Reply
 
@@ -16,9 +17,15 @@ def is_root(request: ChatRequest) -> bool:
 
 def step(request: ChatRequest) -> int:
     """How many replies the root model gave to the current question already."""
-    roles = [(message["role"], message["content"].startswith("## Question")) for message in request.messages]
+    roles = [(message["role"], text_of(message).startswith("## Question")) for message in request.messages]
     last_question = max(index for index, (_, asks) in enumerate(roles) if asks)
     return sum(role == "assistant" for role, _ in roles[last_question:])
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """The text of a message; of one with pictures, its first text."""
+    content = message["content"]
+    return str(content if isinstance(content, str) else next(part["text"] for part in content if "text" in part))
 
 
 def says(

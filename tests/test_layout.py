@@ -168,7 +168,15 @@ def test_no_file_holds_a_path_of_the_machine_it_was_written_on(sources: dict[str
     assert found == {}
 
 
-@pytest.mark.parametrize("pins", ["constraints.txt", "labextension/yarn.lock"])
+@pytest.mark.parametrize(
+    "pins",
+    [
+        "constraints.txt",
+        "labextension/yarn.lock",
+        "tests/benchmarks/peers/dspy.txt",
+        "tests/benchmarks/peers/rlms.txt",
+    ],
+)
 def test_the_pinned_versions_name_no_address(sources: dict[str, bytes], pins: str) -> None:
     assert re.findall(rb"^.*(?:://| @ ).*$", sources[pins], re.MULTILINE) == []
 

@@ -12,7 +12,7 @@ from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.plugins import load_plugin, plugin_names
 from rlm_jupyter.core.protocols import Client
 
-__all__ = ["GROUP", "Choice", "backend_names", "choose", "make_client"]
+__all__ = ["GROUP", "Choice", "backend_names", "choose", "choose_below", "make_client"]
 
 GROUP = "rlm_jupyter.clients"
 """The entry-point group in which clients are registered."""
@@ -30,7 +30,8 @@ _SERVERS: dict[str, str | None] = {
     "openrouter": "https://openrouter.ai/api/v1",
     "vllm": None,
 }
-_PROTOCOL = {"openai", *_SERVERS}
+_NO_SERVERS = ("offline", "recorded")
+_PROTOCOL = {"azure", "openai", *_SERVERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,18 @@ def choose(
     if backend == "openai" and not named_model:
         named_model = _DEFAULT_MODEL
     return Choice(backend, {**({"model_name": named_model} if named_model else {}), **address})
+
+
+def choose_below(model: str, root: Choice, environ: Mapping[str, str] | None = None) -> Choice:
+    """Return who answers the calls below the root, of whom ``model`` is the name: plain, a backend, or both.
+
+    A plain name is a model of the root's own server; one that begins with a backend is another server's, at its usual
+    address. Raises ``ConfigurationError`` as ``choose`` does.
+    """
+    backend, name = _split(model)
+    if name and backend in (None, root.backend) and root.backend not in _NO_SERVERS:
+        return Choice(root.backend, {**root.backend_kwargs, "model_name": name})
+    return choose(model, environ=environ)
 
 
 def make_client(backend: str | None = None, backend_kwargs: Mapping[str, Any] | None = None) -> Client:

@@ -13,8 +13,12 @@ from rlm_jupyter.core.usage import Usage
 
 from .endpoint import Endpoint
 from .failures import is_retryable, quote
+from .retries import GarbledReplyError
 
 __all__ = ["Completion"]
+
+_CUT = ("length", "max_tokens")
+_FILTERED = ("content_filter",)
 
 _DONE = b"[DONE]"
 
@@ -22,9 +26,10 @@ _DONE = b"[DONE]"
 class Completion:
     """A reply as it comes in. Takes server-sent events, or plain JSON, whichever the server sends."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, *, streamed: bool = False) -> None:
         self.done = False
         self._endpoint = endpoint
+        self._streamed = streamed
         self._events = _Events()
         self._pieces: list[str] = []
         self._choice: object = None
@@ -32,8 +37,11 @@ class Completion:
         self._finish_reason: str | None = None
         self._model: str | None = None
         self._response_id: str | None = None
+        self._reasoning: list[str] = []
         self._tools: list[str] = []
-        self._usage = Usage()
+        self._others: set[str] = set()
+        self._unread = 0
+        self._usage: Usage | None = None
 
     @property
     def complete(self) -> bool:
@@ -69,7 +77,7 @@ class Completion:
         text = _whole("".join(self._pieces))
         if not self._chosen:
             msg = f"{self._endpoint.host} sent a reply without any choice in it: ask again, or use another model."
-            raise ClientError(msg, retryable=True, retries=retries)
+            raise GarbledReplyError(msg, retryable=True, retries=retries)
         if self._tools and not text:
             msg = (
                 f"The model called the tool {', '.join(self._tools)} instead of answering in text, but tools are not "
@@ -79,11 +87,34 @@ class Completion:
         return ModelReply(
             text=text,
             model=self._model or model,
-            usage=self._usage,
+            usage=self._usage or Usage(),
             finish_reason=self._finish_reason,
             response_id=self._response_id,
             retries=retries,
+            reasoning=_whole("".join(self._reasoning)) or None,
+            notes=tuple(self._notes(text)),
         )
+
+    def _notes(self, text: str) -> Iterator[str]:
+        """Yield what was odd about the reply, a sentence each."""
+        if self._streamed and not self._events.seen:
+            yield "The server sent the reply whole, although a stream was asked for."
+        if self._usage is None:
+            yield "The server did not say how many tokens it took."
+        if self._unread:
+            yield f"{self._unread} of the stream's events could not be read and were left out."
+        if self._others:
+            yield f"The server sent {len(self._others) + 1} choices; the first was taken."
+        if self._tools:
+            yield f"The model called the tool {', '.join(self._tools)} beside its text; the call was left out."
+        if not text:
+            thought = self._usage.reasoning_tokens if self._usage else None
+            spent = f" after {thought} reasoning tokens" if thought else ""
+            yield f"The reply is empty{spent}; the finish reason is {self._finish_reason or 'not given'}."
+        if self._finish_reason in _CUT:
+            yield "The reply was cut off where its tokens ended: raise max_tokens or max_completion_tokens."
+        if self._finish_reason in _FILTERED:
+            yield "The provider's content filter held the reply, or part of it, back."
 
     def _take(self, event: bytes) -> Iterator[str]:
         if event.strip() == _DONE:
@@ -92,9 +123,12 @@ class Completion:
         try:
             fields = json.loads(event)
         except (ValueError, RecursionError):
-            raise self._no_completion(event) from None
+            fields = None
         if not isinstance(fields, dict):
-            raise self._no_completion(event)
+            if not self._events.seen:
+                raise self._no_completion(event)
+            self._unread += 1
+            return
         self._refuse_error(fields)
         choices = fields.get("choices")
         if choices is None and "usage" not in fields and not self._events.seen:
@@ -111,6 +145,7 @@ class Completion:
         if not self._chosen:
             self._choice, self._chosen = choice.get("index"), True
         if choice.get("index") != self._choice:
+            self._others.add(str(choice.get("index")))
             return
         self._refuse_error(choice)
         message = choice.get("delta") or choice.get("message") or {}
@@ -118,6 +153,7 @@ class Completion:
         if not isinstance(message, dict):
             return
         self._tools += _tool_names(message)
+        self._reasoning += filter(None, [_text(message.get("reasoning_content")) or _text(message.get("reasoning"))])
         piece = _content(message.get("content")) or _text(message.get("refusal"))
         if piece:
             self._pieces.append(piece)
@@ -132,7 +168,8 @@ class Completion:
         status = code if isinstance(code, int) and 400 <= code < 600 else None
         said = quote(error, self._endpoint)
         msg = f"{self._endpoint.host} sent an error instead of a reply: {said} Ask again, or use another model."
-        raise ClientError(msg, status=status, retryable=is_retryable(status))
+        kind = GarbledReplyError if status is None else ClientError
+        raise kind(msg, status=status, retryable=is_retryable(status))
 
     def _no_completion(self, sent: bytes) -> ClientError:
         said = quote(sent.decode(errors="replace"), self._endpoint)
@@ -140,7 +177,7 @@ class Completion:
             f"{self._endpoint.host} sent something that is not a chat completion: {said} "
             "Check base_url: it must be that of an OpenAI-compatible server, and most end in /v1."
         )
-        return ClientError(msg)
+        return GarbledReplyError(msg, retryable=True)
 
 
 class _Events:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
@@ -25,7 +25,8 @@ class Endpoint:
 
     ``url`` holds no credentials; ``host`` is its host and port, for messages. ``key_source`` says where the key came
     from, None when none is sent. ``headers`` go with every request; ``foreign_headers`` are names that the OpenAI SDK
-    would take from the environment and that are none of this server's business.
+    would take from the environment and that are none of this server's business. With ``has_changing_key`` the key is
+    asked for anew with every request; ``secrets`` then grow.
     """
 
     url: str
@@ -35,7 +36,8 @@ class Endpoint:
     api_key: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     foreign_headers: tuple[str, ...] = ()
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    secrets: Sequence[str] = field(default=(), repr=False)
+    has_changing_key: bool = False
 
     @classmethod
     def find(
@@ -79,6 +81,40 @@ class Endpoint:
             headers=sent,
             foreign_headers=() if is_openai else tuple(ambient),
             secrets=_secrets(key, split, [*sent.items(), *query.items(), *(ambient.items() if is_openai else ())]),
+        )
+
+    @classmethod
+    def at_azure(
+        cls,
+        address: str,
+        credential: tuple[str, str],
+        headers: Mapping[str, str],
+        query: Mapping[str, object],
+        environ: Mapping[str, str],
+        *,
+        has_changing_key: bool = False,
+    ) -> Endpoint:
+        """Return the endpoint at an Azure resource's address; ``credential`` is a key or token, and its source.
+
+        Raises ``ConfigurationError`` when the address cannot be used.
+        """
+        split, (key, key_source) = _split(address), credential
+        _check_key(key, key_source)
+        if split.username is not None:
+            msg = "An Azure endpoint has no credentials in its address: pass api_key=... or azure_ad_token=... instead."
+            raise ConfigurationError(msg)
+        for name, value in headers.items():
+            _check_header(name, value)
+        return cls(
+            url=urlunsplit((split.scheme, split.netloc, split.path.rstrip("/"), "", "")),
+            host=split.netloc,
+            is_openai=False,
+            key_source=key_source,
+            api_key=key,
+            headers=dict(headers),
+            foreign_headers=tuple(_ambient_headers(environ)),
+            secrets=list(_secrets(key, split, [*headers.items(), *query.items()])),
+            has_changing_key=has_changing_key,
         )
 
     def redact(self, text: str) -> str:
@@ -137,9 +173,7 @@ def _key(
     """Return the key and where it comes from."""
     source = "the api_key argument" if api_key is not None else f"the environment variable {variable}"
     key = (environ.get(variable, "") if api_key is None else api_key).strip()
-    if key and not (key.isascii() and key.isprintable() and " " not in key):
-        msg = f"The API key in {source} has characters that no key has: copy it again, without line ends and quotes."
-        raise ConfigurationError(msg)
+    _check_key(key, source)
     if key:
         return key, source if key != _PLACEHOLDER else None
     if provider is None:
@@ -149,6 +183,12 @@ def _key(
         'base_url="http://localhost:11434/v1"; or use backend="offline", which needs no key and no network.'
     )
     raise ConfigurationError(msg)
+
+
+def _check_key(key: str, source: str) -> None:
+    if key and not (key.isascii() and key.isprintable() and " " not in key):
+        msg = f"The API key in {source} has characters that no key has: copy it again, without line ends and quotes."
+        raise ConfigurationError(msg)
 
 
 def _ambient_headers(environ: Mapping[str, str]) -> dict[str, str]:

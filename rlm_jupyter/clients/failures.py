@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import ssl
 from typing import TYPE_CHECKING
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING
 from rlm_jupyter.core.errors import ClientError
 
 from .endpoint import Endpoint
+from .rate_limits import retry_after, should_retry
+from .retries import BrokenReplyError, SilenceError
 
 if TYPE_CHECKING:
-    import openai
+    import httpx2
 
 __all__ = ["explain_connection", "explain_status", "is_retryable", "quote"]
 
@@ -28,6 +31,8 @@ _ADVICE = {
     422: "Check sampling_args, and that the prompt fits the model {model!r}.",
     429: "Wait a little, lower max_concurrent_subcalls, or check the account's limits and credit.",
 }
+_SPENT = "Check the account's plan and credit: waiting does not help."
+_SPENT_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "credit_balance_too_low"}
 _CHECK_KEY = "Check {source}: the key may be wrong, expired, without rights, or made for another server."
 _NO_KEY = (
     "No API key was sent to it: pass api_key=... or set RLM_JUPYTER_API_KEY. "
@@ -56,27 +61,65 @@ def quote(error: object, endpoint: Endpoint) -> str:
     return short if short.endswith((".", "!", "?")) else f"{short}."
 
 
-def explain_status(error: openai.APIStatusError, endpoint: Endpoint, model: str, retries: int) -> ClientError:
-    """Return the error for an answer with a status of 300 or more."""
-    status = error.status_code
+def explain_status(response: httpx2.Response, said: bytes, endpoint: Endpoint, model: str, retries: int) -> ClientError:
+    """Return the error for an answer with a status other than 2xx; ``said`` is its body."""
+    status, body = response.status_code, _body(said)
+    told = should_retry(response.headers)
+    is_spent = status == 429 and _is_spent(body)
+    retryable = (is_retryable(status) if told is None else told) and not is_spent
     later = "The fault is the server's: ask again later, or use another server."
-    advice = _ADVICE.get(status, later if is_retryable(status) else "Check base_url.")
+    advice = _SPENT if is_spent else _ADVICE.get(status, later if retryable else "Check base_url.")
     key = _NO_KEY if endpoint.key_source is None else _CHECK_KEY.format(source=endpoint.key_source)
     msg = (
-        f"{endpoint.host} answered {status}{_after(retries)}: {quote(error.body, endpoint)} "
+        f"{endpoint.host} answered {status}{_after(retries)}: {quote(body, endpoint)} "
         f"{advice.format(model=model, key=key)}"
     )
-    return ClientError(msg, status=status, retryable=is_retryable(status), retries=retries)
+    after = retry_after(response.headers)
+    return ClientError(msg, status=status, retryable=retryable, retries=retries, retry_after=after)
 
 
 def explain_connection(
     error: Exception, endpoint: Endpoint, timeout: float | None, retries: int, size: int
 ) -> ClientError:
     """Return the error for a connection that was not made, or that broke ``size`` characters into the reply."""
-    happened, remedy = _what_broke(_cause(error), timeout)
+    cause = _cause(error)
+    happened, remedy = _what_broke(cause, timeout)
     where = f", {size} characters into it: what came is not used" if size else ""
     msg = f"{endpoint.host} {happened}{where}{_after(retries)}. {remedy}"
-    return ClientError(msg, retryable=True, retries=retries)
+    return _kind(cause)(msg, retryable=True, retries=retries)
+
+
+def _body(said: bytes) -> object:
+    try:
+        return json.loads(said)
+    except (ValueError, RecursionError):
+        return said.decode(errors="replace")
+
+
+def _is_spent(body: object) -> bool:
+    """Return whether the account's quota is used up, as OpenAI says it: waiting does not bring it back."""
+    error = body.get("error", body) if isinstance(body, dict) else None
+    return isinstance(error, dict) and bool(_SPENT_CODES & {str(error.get("code")), str(error.get("type"))})
+
+
+def _kind(cause: BaseException) -> type[ClientError]:
+    """Return whether the server was not reached, did not speak, or broke off."""
+    import aiohttp
+    import httpx2
+
+    not_reached = (
+        aiohttp.ClientConnectorError,
+        aiohttp.ConnectionTimeoutError,
+        ConnectionRefusedError,
+        httpx2.ConnectError,
+        httpx2.ConnectTimeout,
+        socket.gaierror,
+        ssl.SSLError,
+    )
+    if isinstance(cause, not_reached):
+        return ClientError
+    silent = isinstance(cause, (asyncio.TimeoutError, TimeoutError, httpx2.ReadTimeout))
+    return SilenceError if silent else BrokenReplyError
 
 
 def _after(retries: int) -> str:
@@ -86,7 +129,7 @@ def _after(retries: int) -> str:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return the transport's own exception: the SDK calls nearly all of them a timeout."""
+    """Return the transport's own exception: nearly all of them are called a timeout on the way up."""
     import aiohttp
 
     chain = [error]

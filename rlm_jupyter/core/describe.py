@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .pictures import looks_like
+
 __all__ = ["ValueSummary", "describe"]
 
 _UNITS: tuple[tuple[tuple[type, ...], str], ...] = (
@@ -103,6 +105,9 @@ def describe(value: Any, limit: int = 600) -> ValueSummary:
     name = kind.__qualname__
     if kind.__module__ not in ("builtins", "__main__"):
         name = f"{kind.__module__}.{name}"
+    picture = looks_like(value)
+    if picture is not None:
+        name = f"{name} ({picture})"
     size, unit = _size(value)
     return ValueSummary(name, size, unit, _clip(_preview(value, limit), limit) if limit else "")
 

@@ -24,6 +24,10 @@ __all__ = [
 ]
 
 
+_LOST = (408, 502, 504, 524)
+"""HTTP statuses with which gateways say that a request went on and no reply came back."""
+
+
 class RLMError(Exception):
     """A run could not be completed.
 
@@ -44,15 +48,32 @@ class ConfigurationError(RLMError, ValueError):
 class ClientError(RLMError):
     """A model could not be reached, refused the request, or sent something that is not a reply.
 
-    ``status`` is the HTTP status where there was one; ``retryable`` tells whether the same call may succeed later;
-    ``retries`` counts the requests after the first.
+    ``status`` is the HTTP status where there was one; ``retryable`` tells whether the same call may succeed later, and
+    ``retry_after`` in how many seconds, where the server said so; ``retries`` counts the requests after the first.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, retryable: bool = False, retries: int = 0) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retryable: bool = False,
+        retries: int = 0,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.retryable = retryable
         self.retries = retries
+        self.retry_after = retry_after
+
+    @property
+    def refused(self) -> bool:
+        """Whether the server said that it did not do the work, which then costs nothing.
+
+        Not so where it was lost: there was no answer (``status`` is None), or a gateway's, which got none itself.
+        """
+        return self.status is not None and self.status not in _LOST
 
 
 class AnswerFormatError(RLMError):

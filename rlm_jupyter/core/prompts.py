@@ -54,7 +54,9 @@ Never write what you expect the output to be: wait for it.
   thousand characters: put the passage and the question into it.
 - `llm_query_batched(prompts, model=None) -> list[str]`: the same for many prompts at once, in parallel, answers in
   order. Much faster than a loop. A call that failed gives a string that begins with `Error:`.
+- A prompt may hold pictures: `llm_query(["What is on it?", picture])`, with a PIL image, a figure, or encoded bytes.
 {children}\
+- `await llm_query_async(prompt)` and `await rlm_query_async(prompt)`: the same for code that awaits (`asyncio.gather`).
 - `SHOW_VARS()`: the names that there are, with types and sizes.
 - `answer`: how you answer. Set `answer["content"]` to your answer, then `answer["ready"] = True`. Until it is ready you
   can improve it.
@@ -107,6 +109,11 @@ _FORMAT = """\
 The answer is no prose but a value, which a program will read: it must fit this JSON schema. Put it into
 `answer["content"]` as a dict, list, number or string of its own, or as JSON text."""
 
+_SHOWN = (
+    "Its pictures come with this message. Code has them, too: llm_query([question, {}]) lets a language model look. It "
+    "holds:"
+)
+
 REMINDER = """\
 Your reply held neither code nor an answer. Write a ```repl block to look further, or, when you know the answer, set
 `answer["content"]` and `answer["ready"] = True` in one."""
@@ -143,13 +150,14 @@ def system_prompt(
     return _SYSTEM.format(tools=lines, guide=guide, **parts).rstrip() + "\n"
 
 
-def first_message(
+def first_message(  # noqa: PLR0913 - a part of the message each
     question: str,
     current: str,
     context: ValueSummary | None,
     others: Mapping[str, ValueSummary],
     variables: Mapping[str, ValueSummary],
     *,
+    pictures: str | None = None,
     unlisted: int = 0,
     answer_schema: str | None = None,
     notes: str | None = None,
@@ -157,6 +165,7 @@ def first_message(
     """Return the message that asks the question.
 
     ``context`` describes the current context, named ``current``; it is None when that is the question itself.
+    ``pictures`` is the context in words, where it is a picture or a list with some that the message shows, too.
     ``others`` are the contexts of earlier questions, ``variables`` the user's own that code can see, of which
     ``unlisted`` more are not told of. ``answer_schema`` is the JSON schema that the answer has to fit, if it has to;
     ``notes`` are the caller's own words on the task.
@@ -164,6 +173,9 @@ def first_message(
     parts = ["## Question", question, "## Context"]
     if context is None:
         parts.append(f"`{current}` is the current context. It is the question itself; no other material was given.")
+    elif pictures is not None:
+        shown = f"{_SHOWN.format(current)}\n\n{_indented(pictures)}"
+        parts.append(f"`{current}` is the current context: {context}. {shown}")
     else:
         parts.append(f"`{current}` is the current context: {context}. It begins:\n\n{_quoted(context)}")
     if others:
@@ -183,7 +195,11 @@ def _listed(summaries: Mapping[str, ValueSummary]) -> list[str]:
 
 
 def _quoted(summary: ValueSummary) -> str:
-    return "\n".join(f"    {line}" for line in summary.preview.splitlines())
+    return _indented(summary.preview)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
 
 
 def plain_format(answer_schema: str) -> str:

@@ -5,36 +5,66 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict, runtime_checkable
 
+from .pictures import Picture
 from .results import NamespaceChanges, REPLResult
 from .usage import Usage
 
-__all__ = ["Client", "Environment", "Message", "ModelReply", "ModelRequest", "Queries", "SupportsPersistence"]
+__all__ = [
+    "Client",
+    "Environment",
+    "Message",
+    "ModelReply",
+    "ModelRequest",
+    "OnText",
+    "Prompt",
+    "Queries",
+    "SupportsPersistence",
+]
+
+OnText: TypeAlias = Callable[[str | None], None]
+"""Told each piece of a reply as it arrives; None takes back all of it: the reply is asked for anew."""
+
+Prompt: TypeAlias = Any
+"""A string, a picture (``picture_of``), or a list or tuple of strings and pictures in their order."""
 
 
-class Message(TypedDict):
-    """One chat message, in the shape that chat-completion APIs take."""
-
+class _Message(TypedDict):
     role: Literal["system", "user", "assistant"]
     content: str
+
+
+class Message(_Message, total=False):
+    """One chat message, in the shape that chat-completion APIs take.
+
+    ``parts`` are the texts and pictures of a message with pictures, in their order; ``content`` is the same in words.
+    """
+
+    parts: Sequence[str | Picture]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
     """One call to a language model.
 
-    ``model`` overrides the client's own; ``sampling`` goes to the API as it is (``temperature``, ``seed``, ...).
+    ``model`` overrides the client's own; ``sampling`` goes to the API as it is (``temperature``, ``seed``, ...). After
+    ``deadline``, in seconds of ``time.monotonic()``, nobody waits for the reply any more.
     """
 
     messages: Sequence[Message]
     model: str | None = None
     sampling: Mapping[str, Any] = field(default_factory=dict)
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelReply:
-    """What a language model sent back. ``model`` is the name that answered; ``retries`` counts repeated requests."""
+    """What a language model sent back. ``model`` is the name that answered; ``retries`` counts repeated requests.
+
+    ``reasoning`` is what the server sent of the model's thinking. ``notes`` say what was odd about the reply, such as
+    that the server told no usage. A ``cached`` reply comes from a recording: no server was asked for it.
+    """
 
     text: str
     model: str
@@ -42,6 +72,9 @@ class ModelReply:
     finish_reason: str | None = None
     response_id: str | None = None
     retries: int = 0
+    reasoning: str | None = None
+    notes: Sequence[str] = ()
+    cached: bool = False
 
 
 class Client(Protocol):
@@ -55,7 +88,7 @@ class Client(Protocol):
     def secrets(self) -> Sequence[str]:
         """Strings that must reach no trace, display or log."""
 
-    async def acompletion(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> ModelReply:
+    async def acompletion(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
         """Return the reply, calling ``on_text`` with each piece of it as it arrives.
 
         Raises ``ClientError`` when there is none.
@@ -68,10 +101,10 @@ class Client(Protocol):
 class Queries(Protocol):
     """Answers the model calls that model code makes. Safe to call from any thread."""
 
-    def llm_query(self, prompt: str, model: str | None = None) -> str:
+    def llm_query(self, prompt: Prompt, model: str | None = None) -> str:
         """Return the model's reply; raises ``ClientError`` or ``CancellationError``."""
 
-    def llm_query_batched(self, prompts: Sequence[str], model: str | None = None) -> list[str]:
+    def llm_query_batched(self, prompts: Sequence[Prompt], model: str | None = None) -> list[str]:
         """Return replies in the order of the prompts; a failed slot holds ``Error: ...`` and says why."""
 
     def rlm_query(self, prompt: Any, model: str | None = None) -> str:
@@ -79,6 +112,12 @@ class Queries(Protocol):
 
     def rlm_query_batched(self, prompts: Sequence[Any], model: str | None = None) -> list[str]:
         """Return the children's answers in the order of the prompts."""
+
+    async def llm_query_async(self, prompt: Prompt, model: str | None = None) -> str:
+        """Return what ``llm_query`` does, on whichever event loop; a call whose task is cancelled is broken off."""
+
+    async def rlm_query_async(self, prompt: Any, model: str | None = None) -> str:
+        """Return what ``rlm_query`` does, on whichever event loop; a child whose task is cancelled is ended."""
 
 
 class Environment(Protocol):

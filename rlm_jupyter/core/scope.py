@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, TimeoutError
@@ -125,3 +126,32 @@ class Scope:
             except BaseException:  # the wait was broken off: by an interrupt, or because the cell's time is up
                 future.cancel()
                 raise
+
+    async def await_(self, future: Future[T]) -> T:
+        """Return the future's result, on whichever event loop; a cancellation of the awaiting task cancels it.
+
+        Raises what the future raises, and ``CancellationError`` when the scope ended meanwhile.
+        """
+        # Not asyncio.wrap_future: there the end of the scope would look like a cancellation of the awaiting task.
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+
+        def wake() -> None:
+            if not done.done():
+                done.set_result(None)
+
+        def tell(_: Future[T]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed, and nobody awaits there any more
+                loop.call_soon_threadsafe(wake)
+
+        future.add_done_callback(tell)
+        try:
+            await done
+        except asyncio.CancelledError:
+            future.cancel()
+            raise
+        if future.cancelled():
+            self.check()
+            msg = "This call was cancelled."
+            raise CancellationError(msg)
+        return future.result()

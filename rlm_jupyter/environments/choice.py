@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import contextvars
 import inspect
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, InvalidStateError
+from functools import partial
 from typing import Any
 
 from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.plugins import load_plugin
 from rlm_jupyter.core.protocols import Environment, SupportsPersistence
 
-__all__ = ["GROUP", "check_environment", "get_environment"]
+__all__ = ["GROUP", "check_environment", "get_environment", "made_aside"]
 
 GROUP = "rlm_jupyter.environments"
 """The entry-point group in which environments are registered."""
@@ -47,6 +53,34 @@ def get_environment(name: str, arguments: Mapping[str, Any]) -> Environment:
     _check_arguments(name, kind, arguments)
     environment: Environment = kind(**arguments)
     return environment
+
+
+async def made_aside(name: str, arguments: Mapping[str, Any]) -> Environment | None:
+    """Return a new environment as ``get_environment`` does, made in a thread with the event loop free meanwhile.
+
+    None where its kind is made at once. A kind that takes its time, and can be made in any thread, has a static method
+    ``takes_its_time(arguments)``. An environment for which nobody waits any more is cleaned up once it is there.
+    """
+    takes_its_time = getattr(load_plugin(GROUP, name), "takes_its_time", None)
+    if takes_its_time is None or not takes_its_time(arguments):
+        return None
+    made: Future[Environment] = Future()
+    make = partial(contextvars.copy_context().run, get_environment, name, arguments)
+    threading.Thread(target=_make, args=(made, make), name="rlm-jupyter-environment", daemon=True).start()
+    return await asyncio.wrap_future(made)
+
+
+def _make(made: Future[Environment], make: Callable[[], Environment]) -> None:
+    try:
+        environment = make()
+    except BaseException as error:  # noqa: BLE001 - it is raised where the environment is awaited
+        with contextlib.suppress(InvalidStateError):
+            made.set_exception(error)
+        return
+    try:
+        made.set_result(environment)
+    except InvalidStateError:  # cancelled meanwhile
+        environment.cleanup()
 
 
 def _check_arguments(name: str, kind: Any, arguments: Mapping[str, Any], of_the_run: Sequence[str] = ()) -> None:

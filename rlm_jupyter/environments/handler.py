@@ -6,6 +6,7 @@ of four bytes (big-endian), then JSON.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import json
 import socket
@@ -83,6 +84,14 @@ class HandlerQueries:
     def rlm_query_batched(self, prompts: Sequence[Any], model: str | None = None) -> list[str]:
         """Return the answers in the order of the prompts."""
         return self._batched(self.rlm_query, prompts, model)
+
+    async def llm_query_async(self, prompt: Any, model: str | None = None) -> str:
+        """Return what ``llm_query`` does; the event loop is free meanwhile."""
+        return await asyncio.to_thread(self.llm_query, prompt, model)
+
+    async def rlm_query_async(self, prompt: Any, model: str | None = None) -> str:
+        """Return what ``rlm_query`` does; the event loop is free meanwhile."""
+        return await asyncio.to_thread(self.rlm_query, prompt, model)
 
     def _batched(self, query: Callable[[Any, str | None], str], prompts: Sequence[Any], model: str | None) -> list[str]:
         if isinstance(prompts, str):

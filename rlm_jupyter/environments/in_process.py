@@ -117,6 +117,27 @@ class InProcessEnvironment:
             if not name.startswith("_") and name not in self._overlay.names
         }
 
+    @contextmanager
+    def set_aside(self, names: Mapping[str, int], instead: Mapping[str, Any]) -> Iterator[frozenset[str]]:
+        """Have these names stand for what they stood for earlier, which is ``instead``, or for nothing.
+
+        A name is set aside where its value still has the id that is given; they are yielded. What was not bound anew
+        meanwhile is put back.
+        """
+        space = self._namespace
+        aside = {name: space[name] for name, value in names.items() if id(space.get(name, self)) == value}
+        for name in aside:
+            if name in instead:
+                space[name] = instead[name]
+            else:
+                del space[name]
+        try:
+            yield frozenset(aside)
+        finally:
+            for name, value in aside.items():
+                if space.get(name, self) is instead.get(name, self):
+                    space[name] = value
+
     def update_handler_address(self, address: Address) -> None:
         """Tell where an LM handler listens (host, port), which answers model calls made outside a run."""
         self._handler.address = address

@@ -106,6 +106,11 @@ class IPythonREPL:
             msg = f"{', '.join(unused)}: only kernel_mode='subprocess' uses this. Choose that mode, or leave it out."
             raise ConfigurationError(msg)
 
+    @staticmethod
+    def takes_its_time(arguments: Mapping[str, Any]) -> bool:
+        """Return whether making it takes long enough to be done beside an event loop: a kernel has to start."""
+        return arguments.get("kernel_mode") == "subprocess"
+
     def __enter__(self: R) -> R:
         """Return itself, to be cleaned up at the end of the block."""
         return self

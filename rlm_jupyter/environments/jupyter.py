@@ -114,6 +114,19 @@ class JupyterREPL(InProcessEnvironment):
         self._handed_out = {}
 
     @contextmanager
+    def set_aside(self, names: Mapping[str, int], instead: Mapping[str, Any]) -> Iterator[frozenset[str]]:
+        """Set names aside; those that are put back are the notebook's again where they were handed out to it."""
+        aside, handed_out = frozenset[str](), self._handed_out
+        try:
+            with super().set_aside(names, instead) as aside:
+                yield aside
+        finally:
+            for name in aside & handed_out.keys():
+                if name not in self._handed_out and name in self._namespace:
+                    self._handed_out[name] = self._namespace[name]
+                    self._user_ns.setdefault(name, self._namespace[name])
+
+    @contextmanager
     def _laid(self, queries: Queries, answer: Answer) -> Iterator[None]:
         """Have the scaffold laid out, and the user's variables handed in; say what changed in the notebook.
 

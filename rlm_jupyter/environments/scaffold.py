@@ -9,7 +9,7 @@ from rlm_jupyter.core.describe import describe
 from rlm_jupyter.core.errors import ScaffoldError
 from rlm_jupyter.core.protocols import Queries
 
-__all__ = ["RESERVED_NAMES", "Answer", "Overlay", "scaffold_names"]
+__all__ = ["QUERY_NAMES", "RESERVED_NAMES", "Answer", "Overlay", "scaffold_names"]
 
 RESERVED_NAMES = frozenset(
     {
@@ -24,14 +24,26 @@ RESERVED_NAMES = frozenset(
         "history",
         "input",
         "llm_query",
+        "llm_query_async",
         "llm_query_batched",
         "quit",
         "rlm_query",
+        "rlm_query_async",
         "rlm_query_batched",
         "session_history",
     }
 )
 """Names that custom tools cannot take; the numbered ones (``context_0``, ...) are reserved as well."""
+
+QUERY_NAMES = (
+    "llm_query",
+    "llm_query_batched",
+    "llm_query_async",
+    "rlm_query",
+    "rlm_query_batched",
+    "rlm_query_async",
+)
+"""The scaffold's names by which model code asks models; a method of ``Queries`` each."""
 
 _MISSING = object()
 
@@ -159,10 +171,7 @@ def scaffold_names(queries: Queries, answer: Answer, variables: Callable[[], Map
         raise ScaffoldError(msg)
 
     return {
-        "llm_query": queries.llm_query,
-        "llm_query_batched": queries.llm_query_batched,
-        "rlm_query": queries.rlm_query,
-        "rlm_query_batched": queries.rlm_query_batched,
+        **{name: getattr(queries, name) for name in QUERY_NAMES},
         "SHOW_VARS": show_vars,
         "FINAL": answer.final,
         "FINAL_VAR": answer.final_var,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import html
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 from IPython.display import display
+
+from .tables import cell
 
 if TYPE_CHECKING:
     from .rlm_magics import RLMMagics
@@ -54,19 +55,12 @@ def _show(title: str, rows: list[tuple[str, str]]) -> None:
     """Show rows as a table, and as lines where there is no table."""
     width = max((len(name) for name, _ in rows), default=0)
     plain = [f"{name:<{width}}  {text}" for name, text in rows]
-    cells = [f"| {_cell(name)} | {_cell(text)} |" for name, text in rows]
+    cells = [f"| {cell(name)} | {cell(text)} |" for name, text in rows]
     data = {
         "text/plain": "\n".join([title, *plain]),
         "text/markdown": "\n".join([f"**{title}**", "", "| | |", "|:--|:--|", *cells]),
     }
     display(data, raw=True)
-
-
-def _cell(text: str) -> str:
-    escaped = html.escape(text, quote=False)
-    for mark in "\\|`*_[":
-        escaped = escaped.replace(mark, f"\\{mark}")
-    return escaped.replace("\n", "<br>")
 
 
 def _status(magics: RLMMagics, _: str) -> None:
@@ -84,9 +78,21 @@ def _status(magics: RLMMagics, _: str) -> None:
     if (earlier := earlier_session(magics)) is not None:
         rows.append(("earlier session", earlier))
     rows += [*_notebook_rows(magics), ("traces", _traces_text(magics))]
+    if ask.cache:
+        rows.append(("cache", _cache_text(ask.cache)))
     if notice:
         rows.append(("note", notice))
     _show("rlm-jupyter", rows)
+
+
+def _cache_text(cache: bool | str) -> str:
+    from rlm_jupyter.clients.cache import Cache
+
+    kept = Cache(cache if isinstance(cache, str) else None)
+    try:
+        return str(kept.stats())
+    finally:
+        kept.close()
 
 
 def _notebook_rows(magics: RLMMagics) -> list[tuple[str, str]]:
@@ -197,17 +203,30 @@ def _save(magics: RLMMagics, argument: str) -> None:
     _show("Saved", [("trace notebook", os.fspath(written))])
 
 
+def _cost(magics: RLMMagics, _: str) -> None:
+    from .costs import show_cost
+
+    show_cost(magics)
+
+
 def _models(magics: RLMMagics, _: str) -> None:
     from rlm_jupyter.clients.choice import backend_names
 
     ask, notice = magics.choose()
+    below = [_asked(backend, dict(arguments)) for backend, arguments in ask.others]
     rows = [
-        ("asked now", f"{dict(ask.backend_kwargs).get('model_name', ask.backend)} through {ask.backend}"),
+        ("asked now", _asked(ask.backend, dict(ask.backend_kwargs))),
+        ("below the root", ", ".join(below) or "the same"),
         *([("why", notice)] if notice else []),
         ("backends", ", ".join(backend_names())),
         ("choose", "--model NAME, %config RLMMagics.model = 'NAME', or the environment variable RLM_JUPYTER_MODEL"),
+        ("choose below", "--sub-model NAME or %config RLMMagics.sub_model = 'NAME', for what model code asks"),
     ]
     _show("Models", rows)
+
+
+def _asked(backend: str, arguments: Mapping[str, object]) -> str:
+    return f"{arguments.get('model_name', backend)} through {backend}"
 
 
 def _help(_magics: RLMMagics, _: str) -> None:
@@ -232,6 +251,7 @@ COMMANDS: dict[str, Command] = {
     "history": Command("", "shows the questions and answers of this conversation", _history),
     "trace": Command("[N]", "shows the trace of the last run, or of run N", _trace),
     "save": Command("[PATH]", "writes the trace notebook, beside the notebook or where you say", _save),
+    "cost": Command("", "shows what the last run, this session and this kernel have used, and what it cost", _cost),
     "models": Command("", "shows which model is asked, why, and how to choose another", _models),
     "help": Command("", "shows this", _help),
 }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from rlm_jupyter.rlm import RLM
+from rlm_jupyter.runs.place import Ground, Place
 from rlm_jupyter.runs.settings import Origin
 from rlm_jupyter.session import RLMSession
 from rlm_jupyter.trace.redaction import Redactor
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from .live import LiveDisplay
 
-__all__ = ["Ask", "Conversations", "Onlookers", "Repl"]
+__all__ = ["Ask", "Asker", "Conversations", "Onlookers", "Repl"]
 
 _SYNC = {"none": (False, False), "in": (True, False), "out": (False, True), "both": (True, True)}
 
@@ -63,6 +64,10 @@ class Ask:
     limits: tuple[tuple[str, Any], ...] = field(default=())
     compaction: bool = False
     context_window: int | None = None
+    cache: bool | str = False
+    others: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    sub_sampling: Mapping[str, Any] | None = None
 
     def make(self, keeper: RLM) -> RLM:
         """Return an ``RLM`` that asks so, in the REPL of ``keeper``."""
@@ -72,7 +77,19 @@ class Ask:
             dict(self.limits),
             compaction=self.compaction,
             context_window=self.context_window,
+            cache=self.cache,
+            others=[(backend, dict(arguments)) for backend, arguments in self.others],
+            sampling_args=self.sampling,
+            sub_sampling_args=self.sub_sampling,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: the cell, where the front end tells it, and the question in it."""
+
+    cell_id: str | None
+    question: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +109,8 @@ class Conversations:
         self._repls: dict[Repl, RLM] = {}
         self._asking: RLM | None = None
         self._made_of: object = None
+        self._grounds: dict[Repl, Ground] = {}
+        self._places: dict[tuple[Repl, Asker, bool], Place] = {}
         self.sessions: list[RLMSession] = []
         self.current: RLMSession | None = None
 
@@ -105,10 +124,12 @@ class Conversations:
         origin: Origin,
         onlookers: Onlookers,
         response_model: Any = None,
+        asker: Asker | None = None,
     ) -> RLMChatCompletion:
         """Ask the current session, or nobody who remembers (``fresh``).
 
-        Raises ``UsageError`` while another question is being answered: subshells share the namespace.
+        With a cache, what the same ``asker`` has asked before is asked again in its place. Raises ``UsageError`` while
+        another question is being answered: subshells share the namespace.
         """
         with self._alone(), self._fresh(ask) if fresh else self._lasting(ask) as rlm:
             live, rlm.reviewer = onlookers.live, onlookers.reviewer
@@ -116,7 +137,8 @@ class Conversations:
             live.redact = _unfinished(rlm.redactor)
             try:
                 session = RLMSession(rlm) if fresh else self._session(rlm)
-                return session.chat(context, question, response_model=response_model, origin=origin)
+                place = self._place(ask, asker, fresh=fresh) if asker is not None else None
+                return session.chat(context, question, response_model=response_model, origin=origin, place=place)
             finally:
                 rlm.listeners, rlm.on_text, rlm.reviewer = [], None, None
 
@@ -145,6 +167,8 @@ class Conversations:
         """Close the client and every REPL; the next question makes new ones."""
         self._close_client()
         repls, self._repls = self._repls, {}
+        for place in self._places.values():
+            place.leave()
         for keeper in repls.values():
             keeper.close()
 
@@ -166,6 +190,20 @@ class Conversations:
                 self._repls[ask.repl] = ask.repl.make()
             self._asking, self._made_of = ask.make(self._repls[ask.repl]), made_of
         yield self._asking
+
+    def _place(self, ask: Ask, asker: Asker, *, fresh: bool) -> Place | None:
+        """Return where the question stands; None without a cache, where nothing is gained by its old place.
+
+        Where no cell is known, the same words may be another question: only right after itself is it the old one.
+        """
+        if ask.cache is False:
+            return None
+        ground = self._grounds.setdefault(ask.repl, Ground())
+        known = self._places.get((ask.repl, asker, fresh))
+        turns = self.current.history if self.current is not None and not fresh else ()
+        if known is None or (asker.cell_id is None and any(turn.place is known for turn in turns[:-1])):
+            known = self._places[ask.repl, asker, fresh] = ground.place()
+        return known
 
     def _close_client(self) -> None:
         asking, self._asking = self._asking, None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlm_jupyter.core.observation import head_and_tail
+from rlm_jupyter.core.usage import UsageSummary
 from rlm_jupyter.session import ANSWER_LIMIT
 from rlm_jupyter.trace.digest import text_digest
 from rlm_jupyter.trace.schema import SpanEnd
@@ -74,6 +75,8 @@ class Journal:
         self._veiled: set[str] = set()  # digests of what was said in runs that are not shared
         self._files: dict[Path, TraceNotebook] = {}
         self.written: Path | None = None
+        self.spent = UsageSummary()
+        """What the runs that have ended have used, those whose traces are not kept any more among them."""
 
     @property
     def traces(self) -> list[Trace]:
@@ -180,6 +183,7 @@ class Journal:
         server_writes = self._server_writes()
         with self._lock:
             shared = self._open.pop(trace.run_id).shared
+            self.spent.include(trace.usage)
             left_out = trace.run_id in self._left_out
             self._left_out.discard(trace.run_id)
             wanted = self._writes() and not left_out

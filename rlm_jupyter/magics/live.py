@@ -15,7 +15,7 @@ from IPython.display import DisplayHandle
 
 from rlm_jupyter.core.steering import SteeringState
 from rlm_jupyter.runs.steering import observers
-from rlm_jupyter.trace.artifacts.facts import count_text
+from rlm_jupyter.trace.artifacts.facts import cost_text, count_text
 from rlm_jupyter.trace.schema import (
     SCHEMA_VERSION,
     IterationEnd,
@@ -101,6 +101,8 @@ class LiveDisplay:
         self._own_steps: set[str] = set()
         self._subcalls, self._children = _Count(), _Count()
         self._tokens_in = self._tokens_out = 0
+        self._replies = self._cached = 0
+        self._cost, self._unpriced = 0.0, 0
         self._written: list[str] = []
         self._size = 0
         self._status: str | None = None
@@ -137,11 +139,14 @@ class LiveDisplay:
         """Add a line of our own to the final state."""
         self._notes.append(text)
 
-    def text(self, piece: str) -> None:
-        """Take in a piece of the reply that is being written."""
+    def text(self, piece: str | None) -> None:
+        """Take in a piece of the reply that is being written; None takes back all of it."""
         with self._lock:
-            self._written.append(piece)
-            self._size += len(piece)
+            if piece is None:
+                self._clear()
+            else:
+                self._written.append(piece)
+                self._size += len(piece)
 
     def steered(self, run_id: str, state: SteeringState) -> None:
         """Take in how a run is steered."""
@@ -191,8 +196,13 @@ class LiveDisplay:
         if isinstance(payload, SubcallEnd):
             self._subcalls.end(event.status)
         if isinstance(payload, ModelCallEnd | SubcallEnd):
-            self._tokens_in += payload.usage.input_tokens or 0
-            self._tokens_out += payload.usage.output_tokens or 0
+            self._replies += event.status == "ok"
+            self._cached += payload.cached
+            if not payload.cached:  # nobody pays for it again
+                self._tokens_in += payload.usage.input_tokens or 0
+                self._tokens_out += payload.usage.output_tokens or 0
+                self._cost += payload.usage.cost or 0.0
+                self._unpriced += payload.usage.cost is None
         if isinstance(payload, ModelCallEnd) and event.span_id in self._own_steps:
             self._compacting = False
             self._clear()
@@ -219,7 +229,8 @@ class LiveDisplay:
         seconds = int(time.monotonic() - self._began)
         counts = *self._subcalls.told("sub-calls"), *self._children.told("children")
         steered = self._steered, self._waiting, self._between
-        return (self._run_id, seconds, self._iteration, self._compacting, counts, self._tokens_out, self._size, steered)
+        tokens = self._cached, self._tokens_out, self._size
+        return (self._run_id, seconds, self._iteration, self._compacting, counts, tokens, steered)
 
     def _bundle(self) -> dict[str, Any]:
         with self._lock:
@@ -268,8 +279,13 @@ class LiveDisplay:
             state = f"iteration {number} of {self._max_iterations}" if number else "starting"
         facts = [state, *(self._steering() if self._status is None else [])]
         facts += [*self._children.told("children"), *self._subcalls.told("sub-calls")]
+        if self._cached:
+            replies = "1 reply" if self._replies == 1 else f"{self._replies:,} replies"
+            facts.append(f"{self._cached:,} of {replies} from the cache")
         if (self._tokens_in or self._tokens_out) and self._status != "ok":
             facts.append(f"{self._tokens_in:,} tokens in, {self._tokens_out:,} out")
+        if self._cost and self._status != "ok":
+            facts.append(("at least " if self._unpriced else "") + cost_text(self._cost))
         return facts
 
     def _steering(self) -> list[str]:

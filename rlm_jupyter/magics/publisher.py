@@ -217,7 +217,9 @@ def lightened(event: Event, limit: int) -> Event:
 
     What else may be long, such as a list of names, is left out as a whole when that is not enough.
     """
-    if event.event == "blob":
+    from rlm_jupyter.trace.schema import SpanEnd, SpanStart
+
+    if not isinstance(event, SpanStart | SpanEnd):  # the others are bounded
         return event
     payload = event.payload
     outputs = getattr(payload, "outputs", None)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import MagicArgumentParser, argument, magic_arguments
-from traitlets import Bool, CaselessStrEnum, Dict, Float, Integer, Unicode
+from traitlets import Bool, CaselessStrEnum, Dict, Float, Integer, Unicode, Union
 
 from rlm_jupyter.core.errors import InterruptedRun, RLMError
 
+from .bound import BoundNames
 from .notebook_path import cell_id, notebook_path
 from .options import parse_options, split_line
 
@@ -63,6 +64,25 @@ class RLMMagics(Magics):
     base_url = Unicode(
         None, allow_none=True, config=True, help="The address of an OpenAI-compatible server, such as a local Ollama."
     )
+    sub_model = Unicode(
+        None,
+        allow_none=True,
+        config=True,
+        help="The model that calls below the root go to: a name at the root's server, or one with its backend, such as "
+        "'ollama:qwen3:8b'. None: the root's.",
+    )
+    sampling_args = Dict(
+        key_trait=Unicode(),
+        config=True,
+        help="What goes to the root model's API with every request, such as dict(temperature=0).",
+    )
+    sub_sampling_args = Dict(
+        None,
+        key_trait=Unicode(),
+        allow_none=True,
+        config=True,
+        help="The same for calls below the root; None: what goes to the root's.",
+    )
     environment = Unicode(
         "jupyter", config=True, help="Where model code runs: 'jupyter', 'local', 'ipython', or a plugin's."
     )
@@ -105,6 +125,13 @@ class RLMMagics(Magics):
         config=True,
         help="How many tokens the model can read, for compaction; None: as it is known of common models.",
     )
+    cache = Union(
+        [Bool(), Unicode()],
+        default_value=False,
+        config=True,
+        help="Whether the models' replies are kept in a file, so that a cell that is run again costs nothing: True, or "
+        "the file's path. True is RLM_JUPYTER_CACHE, else rlm_jupyter/replies.sqlite3 in Jupyter's data directory.",
+    )
     trace = Bool(
         True,
         config=True,
@@ -130,6 +157,7 @@ class RLMMagics(Magics):
         self._conversations: Conversations | None = None
         self._journal: Journal | None = None
         self._told_of_no_notebook = False
+        self._bound = BoundNames(shell.user_ns)
         self.link: ServerLink | None = None
 
     @classmethod
@@ -145,6 +173,7 @@ class RLMMagics(Magics):
     @argument("--vars", metavar="A,B", help="The only variables of the notebook that the model sees.")
     @argument("--sync", choices=_SYNC, help="What is shared with the notebook.")
     @argument("--model", help="The model to ask.")
+    @argument("--sub-model", metavar="MODEL", help="The model that calls below the root go to.")
     @argument("--backend", help="The client to ask it through.")
     @argument("--base-url", help="The address of an OpenAI-compatible server.")
     @argument("--env", help="Where model code runs.")
@@ -155,6 +184,9 @@ class RLMMagics(Magics):
     @argument("--timeout", type=float, metavar="SECONDS", help="How long it may take.")
     @argument("--budget", type=float, metavar="DOLLARS", help="How much it may cost.")
     @argument("--max-tokens", type=int, metavar="N", help="How many tokens it may use, in and out.")
+    @argument("--cache", action="store_true", help="Keep the models' replies, and answer from those that are kept: "
+              "the cell, run again, is asked in its old place and costs nothing.")  # fmt: skip
+    @argument("--no-cache", action="store_true", help="Ask anew, although RLMMagics.cache is set.")
     @argument("--as", dest="response_model", metavar="NAME", help="What the answer has to be: a pydantic model of the "
               "notebook, another type such as list[Row], or a dict with a JSON schema. The result's `parsed` is then a "
               "valid object of it.")  # fmt: skip
@@ -244,7 +276,7 @@ class RLMMagics(Magics):
 
     def choose(self, arguments: Namespace | None = None) -> tuple[Ask, str | None]:
         """Return what decides who answers, from the options and else the defaults, and a line to tell the user."""
-        from rlm_jupyter.clients.choice import choose
+        from rlm_jupyter.clients.choice import choose, choose_below
 
         from .conversation import Ask
 
@@ -256,6 +288,8 @@ class RLMMagics(Magics):
             self.model,
             os.environ,
         )
+        sub_model = given.get("sub_model", self.sub_model)
+        below = [choose_below(sub_model, choice, os.environ)] if sub_model else []
         ask = Ask(
             backend=choice.backend,
             backend_kwargs=tuple(sorted(choice.backend_kwargs.items())),
@@ -271,6 +305,10 @@ class RLMMagics(Magics):
             ),
             compaction=self.compaction,
             context_window=self.context_window,
+            others=tuple((each.backend, tuple(sorted(each.backend_kwargs.items()))) for each in below),
+            sampling=dict(self.sampling_args),
+            sub_sampling=None if self.sub_sampling_args is None else dict(self.sub_sampling_args),
+            cache=False if given.get("no_cache") else self.cache or given.get("cache", False),
         )
         return ask, choice.notice
 
@@ -310,7 +348,7 @@ class RLMMagics(Magics):
     def _ask(self, arguments: Namespace, question: str) -> RLMChatCompletion:
         from rlm_jupyter.runs.settings import Origin
 
-        from .conversation import Onlookers
+        from .conversation import Asker, Onlookers
         from .live import LiveDisplay
         from .session_settings import session_settings
 
@@ -336,6 +374,8 @@ class RLMMagics(Magics):
         with ExitStack() as stack:
             if not (arguments.quiet or self.quiet):
                 stack.enter_context(live)
+            if ask.cache and arguments.out is not None:
+                stack.enter_context(self._bound.set_aside(arguments.out))
             for told in (notice, self._no_trace_notebook(notebook, wanted=traced)):
                 if told:
                     live.note(told)
@@ -346,9 +386,10 @@ class RLMMagics(Magics):
                 origin=origin,
                 onlookers=Onlookers(live, [self.journal.leave_out] if arguments.no_trace else [], reviewer),
                 response_model=response_model,
+                asker=Asker(origin.cell_id, question),
             )
         if arguments.out is not None:
-            self._shell.user_ns[arguments.out] = completion if response_model is None else completion.parsed
+            self._bound.bind(arguments.out, completion if response_model is None else completion.parsed)
         return completion
 
     def _reviewer(self, live: LiveDisplay, *, shared: bool) -> Reviewer:

@@ -19,8 +19,10 @@ __all__ = ["Restored", "session_settings", "set_again"]
 _OWN_TO_THE_KERNEL = frozenset({"notebook", "trace", "quiet"})
 """Settings that are no part of a session: they say how this kernel shows and keeps it."""
 
-_HARMLESS = frozenset({"model", "backend", "sync", "compaction", "context_window", "review"})
+_HARMLESS = frozenset({"model", "sub_model", "backend", "sync", "compaction", "context_window", "review"})
 """Settings that choose, and neither send keys elsewhere nor let code or a model do more than before."""
+
+_MODELS = ("model", "sub_model")
 
 _LIMITS: dict[str, float] = {
     "max_iterations": 1,
@@ -33,8 +35,10 @@ _LIMITS: dict[str, float] = {
 }
 """Limits, which a session may only make stricter, and the least that each can be."""
 
-_ONLY_THE_USERS = frozenset({"base_url", "environment", "environment_kwargs"})
-"""Where keys are sent, and where code runs: whoever wrote into the store does not choose that."""
+_ONLY_THE_USERS = frozenset({"base_url", "environment", "environment_kwargs", "sampling_args", "sub_sampling_args"})
+"""Where keys are sent, where code runs, what goes to an API: whoever wrote into the store does not choose that."""
+
+_DICTS = frozenset({"environment_kwargs", "sampling_args", "sub_sampling_args"})
 
 _RESTORED: WeakKeyDictionary[RLMMagics, dict[str, Any]] = WeakKeyDictionary()
 """What sessions have set, and not the user: the next one that is taken up may set it again."""
@@ -101,12 +105,16 @@ def _why_not(name: str, value: Any, current: Any) -> str | None:
         from rlm_jupyter.clients.choice import backend_names
 
         return None if value in (None, *backend_names()) else f"{value!r} is no backend of this installation"
+    if name in _MODELS and "://" in str(value):  # some backends take an address for a model's name
+        return "it holds an address, which only you may choose"
     if name == "review":
         return None if value is True else "a session does not turn it off"
     if name in _LIMITS:
         if isinstance(value, bool) or not isinstance(value, int | float) or not value >= _LIMITS[name]:
             return "it is no such limit"
         return None if current is None or value <= current else f"{value!r} is more than the {current!r} of this kernel"
+    if name == "cache":
+        return None if value is True else "a session neither turns it off nor names a file"
     if name == "context_window":
         return None if isinstance(value, int) and value > 0 else "it is no number of tokens"
     return None if name in _HARMLESS else "a session does not set it"
@@ -114,7 +122,7 @@ def _why_not(name: str, value: Any, current: Any) -> str | None:
 
 def _config_line(magics: RLMMagics, name: str, value: Any) -> str | None:
     """Return the line with which the user sets it himself; None when it is no value of this setting."""
-    expected: type = dict if name == "environment_kwargs" else str
+    expected: type = dict if name in _DICTS else str
     if not isinstance(value, expected):
         return None
     line = f"%config {type(magics).__name__}.{name} = {_literal(value)}"

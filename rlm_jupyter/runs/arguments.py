@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
+from rlm_jupyter.clients.cache import Cache
 from rlm_jupyter.core.compaction import Compaction, compaction_for
 from rlm_jupyter.core.errors import ConfigurationError
 
 from .models import Backend
 
-__all__ = ["check_arguments", "chosen_compaction", "other_models"]
+__all__ = ["check_arguments", "chosen_cache", "chosen_compaction", "other_models"]
 
 _Test: TypeAlias = Callable[[object], bool]
 
@@ -40,6 +42,15 @@ def other_models(
         'same order: other_backends=["openai"], other_backend_kwargs=[{"model_name": "gpt-5-mini"}].'
     )
     raise ConfigurationError(msg)
+
+
+def chosen_cache(told: bool | str | os.PathLike[str] | Cache | None) -> Cache | None:
+    """Return where replies are kept: True is the default file. None and False keep none."""
+    if isinstance(told, Cache):
+        return told
+    if told is None or isinstance(told, bool):
+        return Cache() if told else None
+    return Cache(told)
 
 
 def chosen_compaction(
@@ -93,6 +104,10 @@ _KINDS: dict[str, tuple[_Test, str]] = {
     "child_environment_kwargs": (_is_by_name, _BY_NAME),
     "sampling_args": (_is_by_name, _BY_NAME),
     "sub_sampling_args": (_is_by_name, _BY_NAME),
+    "cache": (
+        lambda value: isinstance(value, bool | str | os.PathLike | Cache) and value != "",
+        "True for the default file, the path of a file, or a Cache",
+    ),
     "logger": (_has("sink"), "an object with a method sink(event), such as an RLMLogger"),
     "executor": (_has("submit"), "an object with a method submit, such as a concurrent.futures.Executor"),
     "on_iteration_start": (callable, "a function (depth, iteration)"),

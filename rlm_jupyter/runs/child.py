@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from .tree import Tree
 
 __all__ = ["Child"]
+
+_NOT_AWAITED = "its answer is no longer awaited"
 
 
 class Child:
@@ -38,6 +41,10 @@ class Child:
         self._shares = shares
         self._width = width
         self._remote: RemoteChild | None = None
+        self._own: Scope | None = None
+        self._cancelled = False
+        self.elsewhere: Future[Any] | None = None
+        """What an executor gives back of it."""
 
     def __call__(self) -> RLMChatCompletion:
         """Perform the run in this thread, outside the cell that asked for it."""
@@ -87,12 +94,23 @@ class Child:
         else:
             self._shares.give_back(self)
 
+    def cancel(self) -> None:
+        """End this child alone: nobody waits for its answer any more. In another process it ends with the whole run."""
+        self._cancelled = True
+        own, elsewhere = self._own, self.elsewhere
+        if own is not None:
+            own.cancel(_NOT_AWAITED)
+        if elsewhere is not None:
+            elsewhere.cancel()
+
     def perform(self) -> RLMChatCompletion:
         """Return the child's result. Raises what ended it."""
         from .preparation import Preparation, Question
 
         setup = self.setup
-        scope = self._scope.child()
+        scope = self._own = self._scope.child()
+        if self._cancelled:
+            scope.cancel(_NOT_AWAITED)
         scope.check()
         environment = get_environment(setup.environment, setup.environment_arguments)
         try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for_all
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.core.describe import describe
@@ -26,10 +28,24 @@ if TYPE_CHECKING:
     from .settings import Setup
     from .tree import Tree
 
-__all__ = ["Children"]
+__all__ = ["Children", "Family"]
 
 _LATE = 0.1  # seconds for what children in other processes recorded, once they are told to end
 _PREVIEW = 80  # characters of a prompt that a callback is told
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Children that are asked for at once; ``calls`` gets their results, ``parent`` is the span of the code that asks.
+
+    ``batch`` names the batch that they are the slots of, if they are.
+    """
+
+    prompts: Sequence[Any]
+    model: str | None
+    batch: str | None
+    parent: str | None
+    calls: list[RLMChatCompletion]
 
 
 class Children:
@@ -49,33 +65,39 @@ class Children:
         self._idle = threading.Event()
         self._idle.set()
 
-    def answer(
-        self,
-        prompts: Sequence[Any],
-        model: str | None,
-        batch: str | None,
-        parent: str | None,
-        calls: list[RLMChatCompletion],
-    ) -> list[str | Exception]:
-        """Return each child's answer, or the exception that it ended with; ``calls`` gets the children's results.
+    def answer(self, family: Family) -> list[str | Exception]:
+        """Return each child's answer, or the exception that it ended with.
 
         Raises ``CancellationError``, or the error of a limit, when the run ends meanwhile.
         """
-        setup = self._setup.child(model)
-        threads = self._running_threads()
-        places = [Origin(span=parent, batch=batch, index=index if batch else None) for index in range(len(prompts))]
-        children = [
-            Child(self._tree, self._scope, setup, prompt, place, self._shares, self._width)
-            for prompt, place in zip(prompts, places, strict=True)
-        ]
-        futures = [
-            # Outside the cell: what a callback prints is for the user.
-            self._scope.adopt(threads.submit(self._tree.context.copy().run, self._one, child, calls))
-            for child in children
-        ]
-        answers = [self._scope.wait(future) for future in futures]
+        answers = [self._scope.wait(future) for _, future in self._begun(family)]
         self._scope.check()  # a limit that a child ran into ends its parent, too, and not with the child's answer
         return answers
+
+    async def aanswer(self, family: Family) -> list[str | Exception]:
+        """Answer as ``answer`` does; when the awaiting task is cancelled, the children are ended."""
+        begun = self._begun(family)
+        try:
+            answers = [await self._scope.await_(future) for _, future in begun]
+        except asyncio.CancelledError:
+            for child, future in begun:
+                future.cancel()
+                child.cancel()
+            raise
+        self._scope.check()
+        return answers
+
+    def _begun(self, family: Family) -> list[tuple[Child, Future[str | Exception]]]:
+        setup, batch = self._setup.child(family.model), family.batch
+        threads = self._running_threads()
+        begun = []
+        for index, prompt in enumerate(family.prompts):
+            place = Origin(span=family.parent, batch=batch, index=index if batch else None)
+            child = Child(self._tree, self._scope, setup, prompt, place, self._shares, self._width)
+            # Outside the cell: what a callback prints is for the user.
+            future = threads.submit(self._tree.context.copy().run, self._one, child, family.calls)
+            begun.append((child, self._scope.adopt(future)))
+        return begun
 
     def settle(self, seconds: float) -> None:
         """Wait a moment for children that were cut off to record their end; take no more."""
@@ -137,7 +159,7 @@ class Children:
             except BaseException:
                 child.leave(begun=False)
                 raise
-        bridged = self._scope.adopt(self._bridged(future, child))
+        bridged = child.elsewhere = self._scope.adopt(self._bridged(future, child))
         done = self._scope.wait(bridged)
         return done if isinstance(done, RLMChatCompletion) else child.completed(done)
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from rlm_jupyter.core.asking import Parts, holds_pictures, in_words, message_of, parts_of, texts_of
 from rlm_jupyter.core.describe import describe
 from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.loop import completion_loop, plain_loop
 from rlm_jupyter.core.observation import head_and_tail
+from rlm_jupyter.core.pictures import Picture
 from rlm_jupyter.core.prompts import QUESTION_LIMIT, Tool, first_message, plain_format, system_prompt
-from rlm_jupyter.core.protocols import Environment, Message, SupportsPersistence
+from rlm_jupyter.core.protocols import Environment, Message, OnText, SupportsPersistence
 from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.trace.context_record import PREVIEW_LIMIT, context_record
-from rlm_jupyter.trace.schema import RunStart
+from rlm_jupyter.trace.digest import text_digest
+from rlm_jupyter.trace.schema import ContextRecord, RunStart
 
 from .children import Children
+from .place import Place
 from .run import Run
 from .settings import Origin
 from .subcalls import Subcalls
@@ -73,7 +77,21 @@ class Question:
         """The question as it is put to the model."""
         if self.root_prompt is not None:
             return self.root_prompt
-        return self.prompt if isinstance(self.prompt, str) else _ASK_THE_CONTEXT
+        if isinstance(self.prompt, str):
+            return self.prompt
+        return (texts_of(self.prompt).strip() if holds_pictures(self.prompt) else "") or _ASK_THE_CONTEXT
+
+    def parts(self) -> Parts | None:
+        """Return the texts and pictures of a prompt that holds pictures, to be shown to the model; None for others.
+
+        Without those that are too large to be shown.
+        """
+        if not holds_pictures(self.prompt):
+            return None
+        try:
+            return parts_of(self.prompt)
+        except ValueError:
+            return None
 
 
 class Preparation:
@@ -86,14 +104,17 @@ class Preparation:
         setup: Setup,
         environment: Environment,
         question: Question,
-        on_text: Callable[[str], None] | None = None,
+        on_text: OnText | None = None,
+        place: Place | None = None,
     ) -> None:
         self._setup = setup
+        self._place = place
         self._environment = environment
         self._question = question
         self._began = time.perf_counter()
         self._context = describe(question.prompt, 2 * PREVIEW_LIMIT)
         self._context_name = self._load_context()
+        self._shown = question.parts()
         self._messages: list[Message] = []
         width = _width(setup)
         children = Children(tree, scope, setup, width) if setup.may_recurse else None
@@ -106,7 +127,7 @@ class Preparation:
         answer_format = self._question.answer_format
         accept = answer_format.complaint if answer_format is not None else None
         if self._setup.is_plain:
-            self._messages += [*self._question.earlier, *_plain_messages(self._question)]
+            self._messages += [*self._question.earlier, *_plain_messages(self._question, self._shown)]
             return plain_loop(self._messages, self._setup.limits.max_iterations, accept=accept)
         self._messages += self._opening()
         return completion_loop(
@@ -116,7 +137,11 @@ class Preparation:
     def completion(self, answer: str) -> RLMChatCompletion:
         """Return the result of the run that gave this answer."""
         if self._setup.persistent and isinstance(self._environment, SupportsPersistence):
-            self._environment.add_history([dict(message) for message in self._messages])
+            messages = [dict(message) for message in self._messages]
+            if self._place is not None:
+                self._place.add_history(self._environment, messages)
+            else:
+                self._environment.add_history(messages)
         trace = self.run.trace
         return RLMChatCompletion(
             root_model=self._setup.model.name,
@@ -140,7 +165,9 @@ class Preparation:
         environment, prompt = self._environment, self._question.prompt
         environment.offer(self._question.names)
         if isinstance(environment, SupportsPersistence):
-            return f"context_{environment.add_context(prompt)}"
+            place = self._place if self._setup.persistent else None
+            number = environment.add_context(prompt) if place is None else place.add_context(environment, prompt)
+            return f"context_{number}"
         environment.load_context(prompt)
         return "context_0"
 
@@ -156,20 +183,33 @@ class Preparation:
                 orchestrator=prompting.orchestrator,
             )
         opening: list[Message] = [{"role": "system", "content": system}, *question.earlier]
-        named = {**self._environment.contexts(), **question.names}
-        variables = self._environment.variables()
+        named, variables = self._environment.contexts(), self._environment.variables()
+        if self._place is not None:
+            named = self._place.earlier(named)
+            variables = variables if self._place.listed is None else self._place.listed
+        named = {**named, **question.names}
         text = first_message(
             head_and_tail(question.text, QUESTION_LIMIT),
             self._context_name,
             None if question.is_context else self._context.cut(PREVIEW_LIMIT),
             {name: describe(value, 0) for name, value in named.items() if value is not question.prompt},
             {name: describe(value, 0) for name, value in list(variables.items())[:_VARIABLES_SHOWN]},
+            pictures=_in_few_words(self._shown) if self._shown is not None else None,
             unlisted=max(0, len(variables) - _VARIABLES_SHOWN),
             answer_schema=question.answer_format.schema if question.answer_format is not None else None,
             notes=prompting.prologue,  # not a message of its own: some chat templates refuse two of a role in a row
         )
-        opening.append({"role": "user", "content": text})
+        pictures = [part for part in self._shown or () if isinstance(part, Picture)]
+        asking: Message = {"role": "user", "content": text}
+        if pictures:
+            asking["parts"] = (text, *pictures)  # the text has their places
+        opening.append(asking)
         return opening
+
+    def _context_record(self) -> ContextRecord:
+        record = context_record(self._context_name, self._question.prompt, self._context)
+        digest = _digest_of(self._shown) if self._shown is not None else record.digest
+        return record.model_copy(update={"digest": digest, "sampled": record.sampled and self._shown is None})
 
     def _run_start(self) -> RunStart:
         setup, origin = self._setup, self._question.origin
@@ -179,7 +219,7 @@ class Preparation:
             backend=setup.backend,
             environment=setup.environment,
             max_iterations=setup.limits.max_iterations,
-            contexts=[context_record(self._context_name, self._question.prompt, self._context)],
+            contexts=[self._context_record()],
             session_id=origin.session_id,
             turn=origin.turn,
             settings=dict(origin.settings),
@@ -190,6 +230,16 @@ class Preparation:
             index=origin.index,
             versions=_versions(),
         )
+
+
+def _in_few_words(parts: Parts) -> str:
+    return in_words([head_and_tail(part, QUESTION_LIMIT) if isinstance(part, str) else part for part in parts])
+
+
+def _digest_of(parts: Parts) -> str:
+    """Return a digest over the texts and pictures."""
+    (first, *more) = (part.digest if isinstance(part, Picture) else part for part in parts)
+    return first if not more and isinstance(parts[0], Picture) else text_digest("\n".join((first, *more)))
 
 
 def _width(setup: Setup) -> int:
@@ -204,15 +254,18 @@ def _versions() -> dict[str, str]:
     return {"rlm_jupyter": version("rlm-jupyter"), "python": platform.python_version()}
 
 
-def _plain_messages(question: Question) -> list[Message]:
-    if not isinstance(question.prompt, str):
+def _plain_messages(question: Question, shown: Parts | None) -> list[Message]:
+    parts = (question.prompt,) if isinstance(question.prompt, str) else shown
+    if parts is None:
         kind = type(question.prompt).__name__
-        msg = f"max_depth=0 sends the prompt to the model as it is, so it must be a string, not a {kind}."
+        msg = (
+            "max_depth=0 sends the prompt to the model as it is, so it must be a string, a picture, or a short list of "
+            f"strings and pictures, not a {kind}."
+        )
         raise ConfigurationError(msg)
-    text = question.prompt if question.root_prompt is None else f"{question.root_prompt}\n\n{question.prompt}"
-    if question.answer_format is not None:
-        text = f"{text}\n\n{plain_format(question.answer_format.schema)}"
-    return [{"role": "user", "content": text}]
+    asked = () if question.root_prompt is None else (question.root_prompt,)
+    wanted = () if question.answer_format is None else (plain_format(question.answer_format.schema),)
+    return [message_of((*asked, *parts, *wanted))]
 
 
 def _tools(tools: Mapping[str, Any]) -> list[Tool]:

@@ -34,7 +34,8 @@ from rlm_jupyter.core.errors import (
     RLMError,
 )
 from rlm_jupyter.core.interrupts import attached, interruptible
-from rlm_jupyter.core.protocols import Environment, Message, ModelReply, ModelRequest
+from rlm_jupyter.core.pictures import Picture
+from rlm_jupyter.core.protocols import Environment, Message, ModelReply, ModelRequest, OnText
 from rlm_jupyter.core.results import REPLResult
 from rlm_jupyter.core.steering import ProposedBlock, Stopped, Waits
 from rlm_jupyter.core.thread_break import code_is_over
@@ -55,7 +56,7 @@ from rlm_jupyter.trace.schema import (
 from .endings import code_end, error_record, status_of, was_interrupted
 from .review import Verdict
 from .steering import steerable
-from .subcalls import Subcalls, reply_fields, retries_of
+from .subcalls import Subcalls, failure_fields, reply_fields
 
 if TYPE_CHECKING:
     from rlm_jupyter.core.scope import Scope
@@ -101,7 +102,7 @@ class Run:
         tree: Tree,
         scope: Scope,
         setup: Setup,
-        on_text: Callable[[str], None] | None = None,
+        on_text: OnText | None = None,
     ) -> None:
         self._begin = begin
         self._parent_span = parent_span
@@ -278,24 +279,30 @@ class Run:
     def _model_call(self, effect: CallModel) -> Iterator[_ModelCall]:
         messages: list[Message] = list(effect.messages)
         kept = _in_common(self._sent, messages)
-        added = [
-            MessageRecord(role=message["role"], digest=self._recorder.blob(message["content"], MESSAGE_LIMIT))
-            for message in messages[kept:]
-        ]
+        added = [self._message(message) for message in messages[kept:]]
         span = ""
 
         def begin() -> None:
             nonlocal span
-            start = ModelCallStart(model=self._model.name, purpose=effect.purpose, kept=kept, added=added)
+            start = ModelCallStart(
+                model=self._model.name,
+                purpose=effect.purpose,
+                kept=kept,
+                added=added,
+                sampling=dict(self._setup.sampling),
+            )
             span = self._recorder.start(start, self._iteration_span or self._run_span)
+
+        def on_text(piece: str | None) -> None:
+            self._recorder.text(span, piece)
+            if self._on_text is not None:
+                self._on_text(piece)
 
         async def asked(request: ModelRequest) -> ModelReply:
             """Record the reply where it comes in: what ends the run meanwhile cancels only its way to this thread."""
-            reply = await self._tree.ask(
-                self._scope, self._model, request, role="root", begin=begin, on_text=self._on_text
-            )
+            reply = await self._tree.ask(self._scope, self._model, request, role="root", begin=begin, on_text=on_text)
             digest = self._recorder.blob(reply.text, MESSAGE_LIMIT)
-            self._recorder.end(span, ModelCallEnd(reply=digest, **reply_fields(reply)))
+            self._recorder.end(span, ModelCallEnd(reply=digest, **reply_fields(reply, self._recorder)))
             return reply
 
         self._sent = messages
@@ -303,15 +310,22 @@ class Run:
             self._check_errors()
             if not self._iteration_span:  # a call beside the iterations: for a summary, or in a run that has none
                 self._steering.check(self._iteration)
-            request = ModelRequest(messages, self._model.override, self._setup.sampling)
+            request = ModelRequest(messages, self._model.override, self._setup.sampling, self._tree.deadline)
             call = _ModelCall(self._scope.adopt(submit(asked(request), self._tree.context)))
             yield call
         except BaseException as error:
             if span:
-                self._recorder.end(
-                    span, ModelCallEnd(error=error_record(error), retries=retries_of(error)), status_of(error)
-                )
+                came = self._recorder.came(span, MESSAGE_LIMIT)
+                end = ModelCallEnd(reply=came, error=error_record(error), **failure_fields(error))
+                self._recorder.end(span, end, status_of(error))
             raise
+
+    def _message(self, message: Message) -> MessageRecord:
+        digest = self._recorder.blob(message["content"], MESSAGE_LIMIT)
+        pictures = [part for part in message.get("parts", ()) if isinstance(part, Picture)]
+        return MessageRecord(
+            role=message["role"], digest=digest, images=[self._recorder.picture(picture) for picture in pictures]
+        )
 
     def _check_errors(self) -> None:
         """End this run when too many blocks in a row have failed: it alone, for its parent may know better."""

@@ -102,8 +102,7 @@ class Shares:
         if reservation is None:
             return
         for model, summary in used.model_usage_summaries.items():
-            cost = summary.total_cost if not summary.unpriced_calls else None
-            meter.add(model, Usage(summary.total_input_tokens, summary.total_output_tokens, cost=cost))
+            meter.add(model, Usage(summary.total_input_tokens, summary.total_output_tokens, cost=summary.cost))
         meter.release(reservation)
 
     async def _lost(self, holder: Hashable, model: str) -> None:

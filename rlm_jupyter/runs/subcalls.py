@@ -8,31 +8,53 @@ import itertools
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.clients.io_thread import submit
+from rlm_jupyter.core.asking import message_of, read_prompt
 from rlm_jupyter.core.errors import ClientError, ScaffoldError, failure_text
-from rlm_jupyter.core.protocols import ModelReply, ModelRequest
+from rlm_jupyter.core.pictures import Picture, looks_like
+from rlm_jupyter.core.protocols import Message, ModelReply, ModelRequest, Prompt
 from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.core.usage import Usage, UsageSummary
 from rlm_jupyter.trace.schema import ErrorRecord, SubcallEnd, SubcallStart, UsageRecord
 
+from .children import Family
+from .tree import Tree, usage_of_failure
+
 if TYPE_CHECKING:
     from rlm_jupyter.core.scope import Scope
+    from rlm_jupyter.trace.recorder import Recorder
 
     from .children import Children
     from .settings import Setup
-    from .tree import Tree
 
-__all__ = ["PROMPT_LIMIT", "Subcalls", "reply_fields", "retries_of"]
+__all__ = ["PROMPT_LIMIT", "REPLY_LIMIT", "Subcalls", "failure_fields", "reply_fields"]
 
 PROMPT_LIMIT = 4_000
-"""Characters of a sub-call's prompt or reply that a trace holds in full; prompts carry slices of the context."""
+"""Characters of a sub-call's prompt that a trace holds in full; prompts carry slices of the context."""
+
+REPLY_LIMIT = 100_000
+"""Characters of a reply that a trace holds in full, so that it can be played again."""
 
 _SETTLE = 0.05  # seconds; the stop button has 200 ms in all
 
 _code_span: contextvars.ContextVar[str | None] = contextvars.ContextVar("rlm_jupyter_code_span", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One call: what is sent, the digests of its pictures, and where it belongs."""
+
+    message: Message
+    images: list[str]
+    model: str | None
+    parent: str | None
+    batch: str | None
+    index: int | None
 
 
 class Subcalls:
@@ -70,52 +92,68 @@ class Subcalls:
         if self._children is not None:
             self._children.settle(_SETTLE)
 
-    def llm_query(self, prompt: str, model: str | None = None) -> str:
+    def llm_query(self, prompt: Prompt, model: str | None = None) -> str:
         """Return the model's reply; raises ``ClientError``, ``CancellationError``, or the error of a limit."""
-        return _reply(self._wait([prompt], model, batch=None)[0])
+        return _reply(self._scope.wait(self._begun([prompt], model))[0])
 
-    def llm_query_batched(self, prompts: Sequence[str], model: str | None = None) -> list[str]:
+    def llm_query_batched(self, prompts: Sequence[Prompt], model: str | None = None) -> list[str]:
         """Return replies in the order of the prompts; a failed slot holds ``Error: ...`` and says why."""
-        replies = self._wait(_listed(prompts, "llm_query"), model, batch=f"b{next(self._batches)}")
+        batch = f"b{next(self._batches)}"
+        replies = self._scope.wait(self._begun(_listed(prompts, "llm_query"), model, batch))
         return [_slot(reply) for reply in replies]
 
     def rlm_query(self, prompt: Any, model: str | None = None) -> str:
         """Return a child run's answer, or a plain reply at the depth limit; raises what ended the child."""
         if self._children is None:
             return self.llm_query(prompt, model)
-        return _reply(self._answers([prompt], model, batch=None)[0])
+        return _reply(self._children.answer(self._family([prompt], model))[0])
 
     def rlm_query_batched(self, prompts: Sequence[Any], model: str | None = None) -> list[str]:
         """Return the children's answers in the order of the prompts; a failed slot holds ``Error: ...``."""
         if self._children is None:
             return self.llm_query_batched(prompts, model)
-        answers = self._answers(_listed(prompts, "rlm_query"), model, batch=f"b{next(self._batches)}")
+        batch = f"b{next(self._batches)}"
+        answers = self._children.answer(self._family(_listed(prompts, "rlm_query"), model, batch))
         return [_slot(answer) for answer in answers]
 
-    def _answers(self, prompts: list[Any], model: str | None, batch: str | None) -> list[str | Exception]:
+    async def llm_query_async(self, prompt: Prompt, model: str | None = None) -> str:
+        """Return what ``llm_query`` does, without a thread that waits; a call whose task is cancelled is broken off."""
+        return _reply((await self._scope.await_(self._begun([prompt], model)))[0])
+
+    async def rlm_query_async(self, prompt: Any, model: str | None = None) -> str:
+        """Return what ``rlm_query`` does; a child whose task is cancelled is ended."""
+        if self._children is None:
+            return await self.llm_query_async(prompt, model)
+        return _reply((await self._children.aanswer(self._family([prompt], model)))[0])
+
+    def _family(self, prompts: list[Any], model: str | None, batch: str | None = None) -> Family:
         self._scope.check()
         parent = _code_span.get()
-        assert self._children is not None  # noqa: S101 - asked by rlm_query, which looked
-        return self._children.answer(prompts, model, batch, parent, self._calls.setdefault(parent, []))
+        return Family(prompts, model, batch, parent, self._calls.setdefault(parent, []))
 
-    def _wait(self, prompts: list[str], model: str | None, batch: str | None) -> list[str | Exception]:
-        wrong = next((prompt for prompt in prompts if not isinstance(prompt, str)), None)
-        if wrong is not None:
-            msg = f"A prompt is a string, and this one is of type {type(wrong).__name__}: put it into an f-string."
-            raise ScaffoldError(msg)
+    def _begun(
+        self, prompts: list[Prompt], model: str | None, batch: str | None = None
+    ) -> Future[list[str | Exception]]:
+        """Begin the calls, and return what becomes of them. Raises ``ScaffoldError`` for what is no prompt."""
+        seen: dict[int, Picture | None] = {}
+        read = [read_prompt(prompt, seen) for prompt in prompts]
         self._scope.check()
         parent = _code_span.get()
-        return self._scope.wait(
-            self._scope.adopt(submit(self._gather(prompts, model, batch, parent), self._tree.context))
-        )
-
-    async def _gather(
-        self, prompts: list[str], model: str | None, batch: str | None, parent: str | None
-    ) -> list[str | Exception]:
-        tasks = [
-            asyncio.ensure_future(self._call(prompt, model, batch, index if batch else None, parent))
-            for index, prompt in enumerate(prompts)
+        asked = [
+            _Asked(
+                message_of(parts),
+                [self._recorder.picture(part) for part in parts if isinstance(part, Picture)],
+                model,
+                parent,
+                batch,
+                index if batch else None,
+            )
+            for index, parts in enumerate(read)
         ]
+        return self._scope.adopt(submit(self._gather(asked), self._tree.context))
+
+    async def _gather(self, asked: list[_Asked]) -> list[str | Exception]:
+        tasks = [asyncio.ensure_future(self._call(each)) for each in asked]
         try:
             return await asyncio.gather(*tasks)
         except BaseException:
@@ -124,23 +162,27 @@ class Subcalls:
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
 
-    async def _call(
-        self, prompt: str, model: str | None, batch: str | None, index: int | None, parent: str | None
-    ) -> str | Exception:
+    async def _call(self, asked: _Asked) -> str | Exception:
         """Return the reply or the exception; a call that was waiting for room when the run ended is never sent."""
-        chosen = self._models.below(model)
+        chosen, parent, prompt = self._models.below(asked.model), asked.parent, asked.message["content"]
         span, began = "", time.perf_counter()
 
         def begin() -> None:
             nonlocal span, began
-            digest = self._recorder.blob(prompt, PROMPT_LIMIT)
-            start = SubcallStart(model=chosen.name, prompt=digest, batch=batch, index=index)
+            start = SubcallStart(
+                model=chosen.name,
+                prompt=self._recorder.blob(prompt, PROMPT_LIMIT),
+                images=asked.images,
+                batch=asked.batch,
+                index=asked.index,
+                sampling=dict(self._sampling),
+            )
             span, began = self._recorder.start(start, parent), time.perf_counter()
 
         async with self._room, self._counted():
             try:
                 self._scope.check()
-                request = ModelRequest([{"role": "user", "content": prompt}], chosen.override, self._sampling)
+                request = ModelRequest([asked.message], chosen.override, self._sampling, self._tree.deadline)
                 reply = await self._tree.ask(self._scope, chosen, request, role="sub-call", begin=begin)
             except asyncio.CancelledError:
                 if span:
@@ -149,10 +191,10 @@ class Subcalls:
             except Exception as error:  # noqa: BLE001 - whatever went wrong belongs to this slot, not to the batch
                 if span:
                     record = ErrorRecord(name=type(error).__name__, message=str(error))
-                    self._recorder.end(span, SubcallEnd(error=record, retries=retries_of(error)), "error")
+                    self._recorder.end(span, SubcallEnd(error=record, **failure_fields(error)), "error")
                     self._keep(parent, chosen.name, prompt, began, error=error)
                 return error
-            end = SubcallEnd(reply=self._recorder.blob(reply.text, PROMPT_LIMIT), **reply_fields(reply))
+            end = SubcallEnd(reply=self._recorder.blob(reply.text, REPLY_LIMIT), **reply_fields(reply, self._recorder))
             self._recorder.end(span, end)
             self._keep(parent, reply.model, prompt, began, reply=reply)
             return reply.text
@@ -179,8 +221,9 @@ class Subcalls:
         error: Exception | None = None,
     ) -> None:
         usage = UsageSummary()
-        retries = reply.retries if reply is not None else retries_of(error)
-        usage.add(model, reply.usage if reply is not None else Usage(), retries)
+        retries = reply.retries if reply is not None else _retries_of(error)
+        used = reply.usage if reply is not None else usage_of_failure(error)
+        usage.add(model, used, retries, cached=reply is not None and reply.cached)
         call = RLMChatCompletion(
             root_model=model,
             prompt=prompt,
@@ -193,7 +236,7 @@ class Subcalls:
 
 
 def _listed(prompts: Sequence[Any], single: str) -> list[Any]:
-    if isinstance(prompts, str):
+    if isinstance(prompts, str) or looks_like(prompts) is not None:
         msg = f"{single}_batched takes a list of prompts; for one prompt use {single}."
         raise ScaffoldError(msg)
     return list(prompts)
@@ -209,24 +252,35 @@ def _slot(reply: str | Exception) -> str:
     return f"Error: {failure_text(reply)}" if isinstance(reply, Exception) else reply
 
 
-def retries_of(error: BaseException | None) -> int:
+def _retries_of(error: BaseException | None) -> int:
     """Return how many requests a failed call sent after its first."""
     return error.retries if isinstance(error, ClientError) else 0
 
 
-def reply_fields(reply: ModelReply) -> dict[str, Any]:
+def failure_fields(error: BaseException) -> dict[str, Any]:
+    """Return what a trace says of a call that failed besides the error."""
+    return {"retries": _retries_of(error), "usage": _usage_record(usage_of_failure(error))}
+
+
+def reply_fields(reply: ModelReply, recorder: Recorder) -> dict[str, Any]:
     """Return what a trace says of a reply besides its text."""
-    usage = reply.usage
     return {
         "response_model": reply.model,
         "response_id": reply.response_id,
         "finish_reason": reply.finish_reason,
         "retries": reply.retries,
-        "usage": UsageRecord(
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cached_input_tokens=usage.cached_input_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
-            cost=usage.cost,
-        ),
+        "reasoning": recorder.blob(reply.reasoning, REPLY_LIMIT) if reply.reasoning else None,
+        "notes": list(reply.notes),
+        "cached": reply.cached,
+        "usage": _usage_record(reply.usage),
     }
+
+
+def _usage_record(usage: Usage) -> UsageRecord:
+    return UsageRecord(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cached_input_tokens=usage.cached_input_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        cost=usage.cost,
+    )

@@ -8,19 +8,20 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from rlm_jupyter.core.errors import ClientError, LimitExceededError
+from rlm_jupyter.core.errors import ClientError, ConfigurationError, LimitExceededError, TimeoutExceededError
 from rlm_jupyter.core.limits import Limits
 from rlm_jupyter.core.meter import Dearest, Meter
-from rlm_jupyter.core.protocols import ModelReply, ModelRequest
+from rlm_jupyter.core.protocols import ModelReply, ModelRequest, OnText
 from rlm_jupyter.core.scope import Scope
 from rlm_jupyter.core.steering import Steering
+from rlm_jupyter.core.usage import Usage
 
 if TYPE_CHECKING:
     from rlm_jupyter.trace.recorder import Recorder
 
     from .models import Model
 
-__all__ = ["Tree"]
+__all__ = ["Tree", "usage_of_failure"]
 
 
 class Tree:
@@ -49,9 +50,12 @@ class Tree:
     @property
     def seconds_left(self) -> float | None:
         """How long the tree may still take; None without a limit."""
-        if self.limits.max_timeout is None:
-            return None
-        return max(0.0, self._began + self.limits.max_timeout - time.monotonic())
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    @property
+    def deadline(self) -> float | None:
+        """When the tree has to be done, in seconds of ``time.monotonic()``; None without a limit."""
+        return None if self.limits.max_timeout is None else self._began + self.limits.max_timeout
 
     async def ask(
         self,
@@ -61,7 +65,7 @@ class Tree:
         *,
         role: str,
         begin: Callable[[], None],
-        on_text: Callable[[str], None] | None = None,
+        on_text: OnText | None = None,
     ) -> ModelReply:
         """Call a model for the run of this scope, once there is room and money for it; runs on the I/O thread.
 
@@ -82,8 +86,28 @@ class Tree:
                 sent = True
                 reply = await model.client.acompletion(request, on_text)
             except BaseException as error:
-                refused = isinstance(error, ClientError) and error.status is not None
-                (self.meter.lose if sent and not refused else self.meter.release)(reservation)
+                (self.meter.lose if sent and not _is_refusal(error) else self.meter.release)(reservation)
+                if isinstance(error, ClientError) and self.seconds_left == 0:  # that is what it failed of
+                    raise self._out_of_time() from error
                 raise
-            self.meter.settle(reservation, reply.model, reply.usage)
+            if reply.cached:  # it was paid for before
+                self.meter.release(reservation)
+            else:
+                self.meter.settle(reservation, reply.model, reply.usage)
         return reply
+
+    def _out_of_time(self) -> TimeoutExceededError:
+        msg = f"The run has taken the {self.limits.max_timeout:g} s that it may take. Raise max_timeout (--timeout)."
+        reached = TimeoutExceededError(msg)
+        self.scope.cancel("its time is up", reached)
+        return reached
+
+
+def usage_of_failure(error: BaseException | None) -> Usage:
+    """Return what a call that failed has cost: nothing when it was refused; nobody knows of one that was lost."""
+    return Usage(cost=0.0) if _is_refusal(error) else Usage()
+
+
+def _is_refusal(error: BaseException | None) -> bool:
+    """Return whether a call that failed was certainly not worked on, here or at the server."""
+    return isinstance(error, ConfigurationError) or (isinstance(error, ClientError) and error.refused)

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pydantic import ValidationError
 
 from rlm_jupyter.trace.schema import (
+    PICTURE_TYPES,
     Blob,
+    Event,
     ModelCallEnd,
     ModelCallStart,
     RunStart,
-    SpanEnd,
     SpanStart,
+    SpanText,
     SubcallEnd,
     SubcallStart,
     event_adapter,
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["COMM_ID", "EVENTS_LIMIT", "Event", "Message", "read_events", "read_message", "run_ids"]
 
-Event: TypeAlias = SpanStart | SpanEnd | Blob
 Message: TypeAlias = Hello | Events | Steered | AskSessions | AskSession
 
 EVENTS_LIMIT = 100_000
@@ -62,6 +63,14 @@ _CODE_LIMIT = 2_500_000
 
 _REVIEW_LIMIT = 500_000
 """Characters of a block that waits for a decision: as many as may be sent back when it was edited."""
+
+_PICTURE_LIMIT = 1_400_000
+"""Characters of a picture in base64; the kernel sends none of more than 1 MB."""
+
+_is_base64 = re.compile(r"[A-Za-z0-9+/]*={0,2}", re.ASCII).fullmatch
+
+_NOTES_LIMIT = 100
+"""Things that are odd about one reply, and pictures of one message."""
 
 _EVENT_LIMIT = 20_000_000
 """Characters of all texts of an event; the kernel sends none of more than 16 MB."""
@@ -131,7 +140,9 @@ def _event(raw: dict[str, Any]) -> Event:
     except ValidationError:
         raise RefusedError(Reason.SCHEMA) from None
     if isinstance(event, Blob):
-        sound = _is_digest(event.digest) and 0 <= event.size < _INT_LIMIT and size <= _TEXT_LIMIT
+        sound = _is_digest(event.digest) and 0 <= event.size < _INT_LIMIT and _is_blob(event, size)
+    elif isinstance(event, SpanText):
+        sound = _is_span_id(event.span_id) and 0 < event.at < _LATEST and size <= _TEXT_LIMIT
     elif isinstance(event, SpanStart):
         parent = event.parent_id
         sound = _is_span_id(event.span_id) and (parent is None or _is_span_id(parent)) and 0 < event.started < _LATEST
@@ -139,9 +150,17 @@ def _event(raw: dict[str, Any]) -> Event:
         sound = _is_span_id(event.span_id) and 0 < event.ended < _LATEST
     if not (sound and event.version == 1 and 0 <= event.seq <= SEQ_LIMIT and _is_run_id(event.run_id)):
         raise RefusedError(Reason.VALUE)
-    if not isinstance(event, Blob):
+    if not isinstance(event, Blob | SpanText):
         _check_payload(event.payload, size)
     return event
+
+
+def _is_blob(blob: Blob, size: int) -> bool:
+    """Return whether the text is no longer than a text may be; a picture is checked for what it is as well."""
+    if blob.media_type is None:
+        return size <= _TEXT_LIMIT
+    is_base64 = len(blob.text) % 4 == 0 and _is_base64(blob.text) is not None
+    return blob.media_type in PICTURE_TYPES and size <= _PICTURE_LIMIT and is_base64
 
 
 def _check_payload(payload: StartPayload | EndPayload, size: int) -> None:
@@ -152,14 +171,21 @@ def _check_payload(payload: StartPayload | EndPayload, size: int) -> None:
         elif kind is str and size > _LINE_LIMIT:
             _require(len(value) <= _LIMITS.get(name, _TEXT_LIMIT))
     if isinstance(payload, SubcallStart):
-        _require(_is_digest(payload.prompt))
+        _require(_is_digest(payload.prompt) and _are_digests(payload.images))
     elif isinstance(payload, SubcallEnd | ModelCallEnd):
         _require(payload.reply is None or _is_digest(payload.reply))
+        _require(payload.reasoning is None or _is_digest(payload.reasoning))
+        _require(len(payload.notes) <= _NOTES_LIMIT and all(len(note) <= _TEXT_LIMIT for note in payload.notes))
         _require(all(value is None or value >= 0 for value in payload.usage.__dict__.values()))
     elif isinstance(payload, RunStart):
         _require(payload.session_id is None or _fits(_SESSION_ID, payload.session_id))
     elif isinstance(payload, ModelCallStart):
         _require(all(_is_digest(each.digest) and len(each.role) <= _LINE_LIMIT for each in payload.added))
+        _require(all(_are_digests(each.images) for each in payload.added))
+
+
+def _are_digests(names: Sequence[str]) -> bool:
+    return len(names) <= _NOTES_LIMIT and all(_is_digest(name) for name in names)
 
 
 def _check_message(message: Message) -> None:

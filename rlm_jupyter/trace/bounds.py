@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from rlm_jupyter.core.observation import head_and_tail
 
-from .schema import RunEnd
+from .schema import RunEnd, UsageRecord
 
 __all__ = ["MEDIA_LIMIT", "OUTPUT_LIMIT", "TEXT_LIMIT", "bounded"]
 
@@ -34,6 +34,8 @@ def bounded(payload: _Payload) -> _Payload:
     """
     changed: dict[str, Any] = {}
     for name, value in payload.__dict__.items():
+        if not value or isinstance(value, UsageRecord):  # of which there are very many
+            continue
         kept = _outputs(value) if name == "outputs" else _texts(value, OUTPUT_LIMIT if name == "code" else TEXT_LIMIT)
         if kept is not value:
             changed[name] = kept

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["SHAPES", "SHAPE_CUT", "KeyShape", "looks_secret"]
+__all__ = ["SHAPES", "SHAPE_CUT", "KeyShape", "looks_secret", "shapes_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,21 @@ SHAPES: tuple[KeyShape, ...] = (
     *(_bearer(word) for word in ("Bearer", "bearer", "BEARER")),
     KeyShape("://", re.compile(r"://([^\s/@{}<>\"'`]{1,256})@"), _without_user),
 )
+
+_RARE = "_JK9z/:RSBx-b"
+"""Characters of which each marker has one, those that are rare in texts first; one is looked for in no time at all."""
+
+_NUMBERED: dict[str, list[tuple[int, KeyShape]]] = {}
+for _number, _shape in enumerate(SHAPES):
+    _NUMBERED.setdefault(next(each for each in _RARE if each in _shape.marker), []).append((_number, _shape))
+
+
+def shapes_in(text: str) -> list[KeyShape]:
+    """Return the kinds of keys of which there may be one in the text, in their order."""
+    there = [shapes for character, shapes in _NUMBERED.items() if character in text]
+    found = [each for shapes in there for each in shapes if each[1].marker in text]
+    return [shape for _, shape in sorted(found, key=lambda each: each[0])]
+
 
 SHAPE_CUT = re.compile(
     r"(?:sk-|[rs]k_(?:live|test)_|gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|AKIA|AIza|hf_|gsk_|npm_|pypi-|eyJ)"

@@ -14,10 +14,12 @@ from typing import Any, TypeAlias, TypeVar
 from pydantic import BaseModel
 
 from rlm_jupyter.core.observation import head_and_tail
+from rlm_jupyter.core.pictures import Picture
 
 from .bounds import bounded
 from .context_record import PREVIEW_LIMIT
 from .digest import text_digest
+from .live_text import LiveText
 from .redaction import Redactor
 from .schema import (
     ROOT_SPAN,
@@ -34,6 +36,7 @@ from .schema import (
     RunStart,
     SpanEnd,
     SpanStart,
+    SpanText,
     Status,
     SubcallEnd,
     SubcallStart,
@@ -41,7 +44,10 @@ from .schema import (
 )
 from .trace import Span, Trace
 
-__all__ = ["Recorder", "Sink"]
+__all__ = ["PICTURE_LIMIT", "Recorder", "Sink"]
+
+PICTURE_LIMIT = 1_000_000
+"""Bytes of a picture that a trace holds; of a larger one it holds the digest."""
 
 Sink: TypeAlias = Callable[[Event], None]
 """Called with each event, in order, on the thread where it happened."""
@@ -51,6 +57,8 @@ _End: TypeAlias = RunEnd | IterationEnd | ModelCallEnd | CodeEnd | SubcallEnd
 _Payload = TypeVar("_Payload", bound=BaseModel)
 
 _log = logging.getLogger(__name__)
+
+_TEXT_INTERVAL = 0.25  # seconds between two events that tell of one reply
 
 _NOWHERE = "s0"
 """The id of every span that is not recorded, because what it belongs to is over."""
@@ -63,7 +71,7 @@ _ENDS: dict[str, Callable[[], _End]] = {
     "subcall": SubcallEnd,
 }
 
-_REFERENCES = frozenset({"kind", "digest", "prompt", "reply"})
+_REFERENCES = frozenset({"kind", "digest", "prompt", "reply", "reasoning", "images"})
 """Fields of the schema that hold a constant or a digest, in which nothing can hide."""
 
 
@@ -85,6 +93,7 @@ class Recorder:
         self._sinks = list(sinks)
         self._clock = clock
         self._lock = threading.RLock()
+        self._live: dict[str, LiveText] = {}
 
     def start(self, payload: _Start, parent_id: str | None = None) -> str:
         """Record that a span opens, and return its id; one of no parent stands below the run itself.
@@ -103,6 +112,34 @@ class Recorder:
             if span is not None and span.end is None and span.kind == "run":
                 self._end_below(span, "interrupted")
             self._close(span_id, clean, status, self._clock())
+
+    def text(self, span_id: str, piece: str | None) -> None:
+        """Take in a piece of the reply to a model call that is under way; None takes back all that came.
+
+        A reply that takes its time is told while it comes, four times a second at most and never more than came since.
+        """
+        now = self._clock()
+        live = self._live.get(span_id)
+        if live is None:
+            live = self._begin_text(span_id, now)
+        if piece is None:
+            if live is not None and live.clear():
+                self._tell(span_id, live, "", anew=True)
+        elif live is not None:
+            live.add(piece)
+            if abs(now - live.told_at) >= _TEXT_INTERVAL:  # clocks are set back at times
+                live.told_at = now
+                if more := live.more():
+                    self._tell(span_id, live, more)
+
+    def came(self, span_id: str, limit: int) -> str | None:
+        """Record as a text what has come of the reply to a call that is broken off, and return its digest.
+
+        None when nothing came, or the call has its end.
+        """
+        live = self._live.get(span_id)
+        text = live.broken_off() if live is not None else ""
+        return self.blob(text, limit) if text else None
 
     def graft(
         self,
@@ -134,10 +171,10 @@ class Recorder:
                 return root
             for event in told:
                 if isinstance(event, Blob):
-                    self._keep(event.digest, event.text, event.size, cut=event.cut)
+                    self._keep(event.digest, event.text, event.size, cut=event.cut, media_type=event.media_type)
                 elif isinstance(event, SpanEnd):
                     self._close(ids.get(event.span_id, _NOWHERE), event.payload, event.status, event.ended)
-                elif event is not first:
+                elif isinstance(event, SpanStart) and event is not first:
                     ids[event.span_id] = self._open(event.payload, ids.get(event.parent_id, root), event.started)
             self.end(root, RunEnd(), "interrupted")
         return root
@@ -154,6 +191,31 @@ class Recorder:
                 cut = len(clean) > limit
                 self._keep(digest, head_and_tail(clean, limit) if cut else clean, len(clean), cut=cut)
         return digest
+
+    def picture(self, picture: Picture) -> str:
+        """Record a picture, unless it is here already, and return the digest of its bytes.
+
+        Of one that is larger than ``PICTURE_LIMIT`` only the digest is recorded.
+        """
+        digest, size = picture.digest, len(picture.data)
+        with self._lock:
+            if digest not in self.trace.blobs:
+                cut = size > PICTURE_LIMIT
+                self._keep(digest, "" if cut else picture.base64, size, cut=cut, media_type=picture.media_type)
+        return digest
+
+    def _begin_text(self, span_id: str, now: float) -> LiveText | None:
+        with self._lock:
+            span = self.trace.spans.get(span_id)
+            if span is None or span.end is not None:  # what comes late is dropped
+                return None
+            return self._live.setdefault(span_id, LiveText(self.redactor, now))
+
+    def _tell(self, span_id: str, live: LiveText, text: str, *, anew: bool = False) -> None:
+        with self._lock:
+            if self._live.get(span_id) is live:
+                told = {"span_id": span_id, "at": self._clock(), "text": text, "anew": anew}
+                self._emit(SpanText(run_id=self.run_id, seq=len(self.trace.events), **told))
 
     def _open(self, payload: _Start, parent_id: str | None, started: float) -> str:
         if parent_id is None and self.trace.root is not None:
@@ -176,6 +238,7 @@ class Recorder:
         span = self.trace.spans.get(span_id)
         if span is None or span.end is not None:
             return
+        self._live.pop(span_id, None)
         event = SpanEnd(
             run_id=self.run_id,
             seq=len(self.trace.events),
@@ -186,10 +249,10 @@ class Recorder:
         )
         self._emit(event)
 
-    def _keep(self, digest: str, text: str, size: int, *, cut: bool) -> None:
+    def _keep(self, digest: str, text: str, size: int, *, cut: bool, media_type: str | None = None) -> None:
         if digest not in self.trace.blobs and not self._is_left(ROOT_SPAN):
-            seq = len(self.trace.events)
-            self._emit(Blob(run_id=self.run_id, seq=seq, digest=digest, size=size, text=text, cut=cut))
+            told = {"digest": digest, "size": size, "text": text, "cut": cut, "media_type": media_type}
+            self._emit(Blob(run_id=self.run_id, seq=len(self.trace.events), **told))
 
     def _end_below(self, root: Span, status: Status) -> None:
         for span in reversed(list(root.walk())):
@@ -210,7 +273,11 @@ class Recorder:
         told: list[Event] = []
         digests: dict[str, str] = {}
         for event in events:
-            if isinstance(event, Blob):
+            if isinstance(event, SpanText):
+                continue  # it comes together with the whole
+            if isinstance(event, Blob) and event.media_type is not None:
+                told.append(event)
+            elif isinstance(event, Blob):
                 text = self._text(event.text)
                 digest = event.digest if text == event.text else text_digest(text)
                 digests[event.digest] = digest
@@ -235,7 +302,7 @@ class Recorder:
         """Return the payload without secrets: itself when it holds none."""
         changed = {}
         for name, value in payload.__dict__.items():
-            if name in _REFERENCES:
+            if not value or name in _REFERENCES:  # much of a payload is empty as a rule
                 continue
             clean = self._clean(value)
             if clean is not value:
@@ -293,8 +360,11 @@ def _renamed(payload: _Payload, digests: dict[str, str]) -> _Payload:
         ]
     elif isinstance(payload, SubcallStart):
         changed["prompt"] = digests.get(payload.prompt, payload.prompt)
-    elif isinstance(payload, ModelCallEnd | SubcallEnd) and payload.reply is not None:
-        changed["reply"] = digests.get(payload.reply, payload.reply)
+    elif isinstance(payload, ModelCallEnd | SubcallEnd):
+        for name in ("reply", "reasoning"):
+            digest = getattr(payload, name)
+            if digest in digests:
+                changed[name] = digests[digest]
     return payload.model_copy(update=changed) if changed else payload
 
 

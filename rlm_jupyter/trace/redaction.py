@@ -17,12 +17,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .key_shapes import SHAPE_CUT, SHAPES, looks_secret
+from .key_shapes import SHAPE_CUT, looks_secret, shapes_in
 
 __all__ = ["Redactor", "secrets_in"]
 
 _SHORTEST = 6  # characters; shorter values stand in too many innocent places
 _SHORTEST_ENCODED = 8
+_SHORT = 64
+"""Characters of texts whose outcome is remembered, such as a model's name, which every call has."""
+
+_SHORT_KEPT = 1_000
+
 _FRAGMENT = 6  # characters of a secret that still count as one next to where a text was cut
 
 _PLAIN_WORDS = frozenset(
@@ -44,6 +49,7 @@ class Redactor:
     def __init__(self, secrets: Iterable[str] = (), environ: Mapping[str, str] = os.environ) -> None:
         self._forms: dict[str, str] = dict(_environment_forms(tuple(environ.items())))
         self._needles: list[tuple[str, str]] = []
+        self._short: dict[str, str] = {}
         self._sort()
         for secret in secrets:
             self.add(secret)
@@ -58,13 +64,23 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """Return the text without secrets; the same object when it holds none. The cost is linear in the text."""
+        if len(text) > _SHORT:
+            return self._redacted(text)
+        short = self._short  # another one as soon as there is another secret
+        known = short.get(text)
+        if known is None:
+            if len(short) >= _SHORT_KEPT:
+                short.clear()
+            known = short[text] = self._redacted(text)
+        return text if known == text else known
+
+    def _redacted(self, text: str) -> str:
         for needle, label in self._needles:
             if needle in text:
                 text = text.replace(needle, label)
-        for shape in SHAPES:
-            if shape.marker in text:
-                found, count = shape.pattern.subn(shape.replace, text)
-                text = found if count and found != text else text
+        for shape in shapes_in(text):
+            found, count = shape.pattern.subn(shape.replace, text)
+            text = found if count and found != text else text
         if "..." in text or "…" in text:
             text = self._without_fragments(text)
         return text
@@ -83,6 +99,7 @@ class Redactor:
     def _sort(self) -> None:
         # Longest first: what holds another secret goes as a whole.
         self._needles = sorted(self._forms.items(), key=lambda form: -len(form[0]))
+        self._short = {}
 
     def _without_fragments(self, text: str) -> str:
         """Take out what is left of a secret where the text was cut before it came here, as previews and outputs are."""

@@ -1,7 +1,8 @@
 """The schema of a trace: a run is a tree of spans, written as start and end events.
 
 A trace is a sequence of events. A span opens with a ``SpanStart`` and closes with a ``SpanEnd``; long texts (messages,
-prompts, replies) are ``Blob`` events, written once each and referred to by digest. Times are seconds since the epoch,
+prompts, replies) and pictures are ``Blob`` events, written once each and referred to by digest; a reply that takes its
+time is told while it comes, in ``SpanText`` events. Times are seconds since the epoch,
 tokens are counted by the server, money is in US dollars. Names follow OpenTelemetry's GenAI conventions where there is
 one (``input_tokens``, ``output_tokens``, ``finish_reason``, ``response_id``).
 
@@ -16,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 __all__ = [
+    "PICTURE_TYPES",
     "ROOT_SPAN",
     "SCHEMA_VERSION",
     "Blob",
@@ -33,6 +35,7 @@ __all__ = [
     "RunStart",
     "SpanEnd",
     "SpanStart",
+    "SpanText",
     "Status",
     "SubcallEnd",
     "SubcallStart",
@@ -42,6 +45,9 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
+
+PICTURE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+"""What pictures may be: what browsers show and cannot run, so no SVG."""
 
 ROOT_SPAN = "s1"
 """The id of the span that is the run itself: the first one."""
@@ -151,16 +157,18 @@ class IterationEnd(_Record):
 
 
 class MessageRecord(_Record):
-    """A chat message; its text is the blob named by ``digest``."""
+    """A chat message; its text is the blob named by ``digest``, its pictures are those named by ``images``."""
 
     role: str
     digest: str
+    images: list[str] = Field(default_factory=list)
 
 
 class ModelCallStart(_Record):
     """The run's model is called with the first ``kept`` messages of the run's previous call, then ``added``.
 
     Its ``purpose`` is the next step towards an answer, or to sum up a conversation that fills the model's window.
+    ``sampling`` is what went to the API besides (``temperature``, ...).
     """
 
     kind: Literal["model_call"] = "model_call"
@@ -168,10 +176,15 @@ class ModelCallStart(_Record):
     purpose: Literal["answer", "compaction"] = "answer"
     kept: int = 0
     added: list[MessageRecord] = Field(default_factory=list)
+    sampling: dict[str, Any] = Field(default_factory=dict)
 
 
 class _ReplyEnd(_Record):
-    """A model replied, or failed to; ``reply`` is the digest of the text."""
+    """A model replied, or failed to; ``reply`` is the digest of the text, ``reasoning`` that of the model's thinking.
+
+    Of a call that was broken off, ``reply`` is what had come by then. ``notes`` say what was odd about the reply; one
+    that is ``cached`` comes from a recording, and no server was asked.
+    """
 
     reply: str | None = None
     response_model: str | None = None
@@ -179,11 +192,14 @@ class _ReplyEnd(_Record):
     finish_reason: str | None = None
     retries: int = 0
     usage: UsageRecord = Field(default_factory=UsageRecord)
+    reasoning: str | None = None
+    notes: list[str] = Field(default_factory=list)
+    cached: bool = False
     error: ErrorRecord | None = None
 
 
 class ModelCallEnd(_ReplyEnd):
-    """The root model replied, or failed to; ``reply`` is the digest of the text."""
+    """The root model replied, or failed to."""
 
     kind: Literal["model_call"] = "model_call"
 
@@ -218,17 +234,22 @@ class CodeEnd(_Record):
 
 
 class SubcallStart(_Record):
-    """Model code called a model; ``batch`` and ``index`` (from 0) are set for a slot of a batch."""
+    """Model code called a model; ``batch`` and ``index`` (from 0) are set for a slot of a batch.
+
+    ``prompt`` is the digest of its text, ``images`` are those of its pictures, ``sampling`` went to the API besides.
+    """
 
     kind: Literal["subcall"] = "subcall"
     model: str
     prompt: str
+    images: list[str] = Field(default_factory=list)
     batch: str | None = None
     index: int | None = None
+    sampling: dict[str, Any] = Field(default_factory=dict)
 
 
 class SubcallEnd(_ReplyEnd):
-    """The model replied to model code, or failed to; ``reply`` is the digest of the text."""
+    """The model replied to model code, or failed to."""
 
     kind: Literal["subcall"] = "subcall"
 
@@ -267,8 +288,27 @@ class SpanEnd(_Record):
     payload: EndPayload
 
 
+class SpanText(_Record):
+    """More of the reply that a model call is about to get, while it comes; the call's end has the whole.
+
+    With ``anew``, what was told before is void: the connection broke, and the reply is asked for again.
+    """
+
+    event: Literal["text"] = "text"
+    version: int = SCHEMA_VERSION
+    run_id: str
+    seq: int
+    span_id: str
+    at: float
+    text: str
+    anew: bool = False
+
+
 class Blob(_Record):
-    """A text, written once. ``size`` counts the characters of the whole; ``text`` is an excerpt when ``cut``."""
+    """A text, written once. ``size`` counts the characters of the whole; ``text`` is an excerpt when ``cut``.
+
+    With a ``media_type`` it is a picture in base64, ``size`` counts its bytes, and of a large one ``text`` is empty.
+    """
 
     event: Literal["blob"] = "blob"
     version: int = SCHEMA_VERSION
@@ -278,11 +318,14 @@ class Blob(_Record):
     size: int
     text: str
     cut: bool = False
+    media_type: str | None = None
 
 
-Event: TypeAlias = Annotated[SpanStart | SpanEnd | Blob, Field(discriminator="event")]
+Event: TypeAlias = Annotated[SpanStart | SpanEnd | SpanText | Blob, Field(discriminator="event")]
 
-event_adapter: TypeAdapter[SpanStart | SpanEnd | Blob] = TypeAdapter(Event, config=ConfigDict(defer_build=True))
+event_adapter: TypeAdapter[SpanStart | SpanEnd | SpanText | Blob] = TypeAdapter(
+    Event, config=ConfigDict(defer_build=True)
+)
 
 
 def json_schema() -> dict[str, Any]:

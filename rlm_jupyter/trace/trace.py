@@ -11,12 +11,14 @@ from rlm_jupyter.core.usage import Usage, UsageSummary
 from .omitted import Omitted
 from .schema import (
     Blob,
+    Event,
     ModelCallEnd,
     ModelCallStart,
     RunEnd,
     RunStart,
     SpanEnd,
     SpanStart,
+    SpanText,
     Status,
     SubcallEnd,
     SubcallStart,
@@ -26,14 +28,17 @@ __all__ = ["Span", "Trace", "digests_in"]
 
 
 def digests_in(event: SpanStart | SpanEnd) -> Iterator[str]:
-    """Yield the digests of the texts that the event names."""
+    """Yield the digests of the texts and pictures that the event names."""
     payload = event.payload
     if isinstance(payload, ModelCallStart):
-        yield from (message.digest for message in payload.added)
+        for message in payload.added:
+            yield message.digest
+            yield from message.images
     elif isinstance(payload, SubcallStart):
         yield payload.prompt
-    elif isinstance(payload, ModelCallEnd | SubcallEnd) and payload.reply is not None:
-        yield payload.reply
+        yield from payload.images
+    elif isinstance(payload, ModelCallEnd | SubcallEnd):
+        yield from (digest for digest in (payload.reply, payload.reasoning) if digest is not None)
 
 
 @dataclass(slots=True)
@@ -43,6 +48,8 @@ class Span:
     start: SpanStart
     end: SpanEnd | None = None
     children: list[Span] = field(default_factory=list)
+    texts: list[SpanText] = field(default_factory=list)
+    """What was told of a reply while it came, in order."""
 
     @property
     def span_id(self) -> str:
@@ -64,6 +71,18 @@ class Span:
         """How long the span took."""
         return self.end.ended - self.start.started if self.end is not None else None
 
+    @property
+    def text(self) -> str:
+        """What has come of the reply to a call that has none yet, and of one that never got to its end."""
+        if self.end is not None and getattr(self.end.payload, "reply", None) is not None:
+            return ""
+        pieces: list[str] = []
+        for told in self.texts:
+            if told.anew:
+                pieces.clear()
+            pieces.append(told.text)
+        return "".join(pieces)
+
     def walk(self) -> Iterator[Span]:
         """Yield this span and all below it, parents first."""
         pending = [self]
@@ -76,8 +95,8 @@ class Span:
 class Trace:
     """The events of one run, its children's among them, and the spans that they tell of: whole at every moment."""
 
-    def __init__(self, events: Iterable[SpanStart | SpanEnd | Blob] = ()) -> None:
-        self.events: list[SpanStart | SpanEnd | Blob] = []
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self.events: list[Event] = []
         self.spans: dict[str, Span] = {}
         self.blobs: dict[str, Blob] = {}
         self.root: Span | None = None
@@ -88,7 +107,7 @@ class Trace:
         for event in events:
             self.add(event)
 
-    def add(self, event: SpanStart | SpanEnd | Blob) -> None:
+    def add(self, event: Event) -> None:
         """Take in the next event; events of unknown spans are kept and otherwise passed over."""
         self.events.append(event)
         if isinstance(event, Blob):
@@ -101,7 +120,11 @@ class Trace:
             elif self.root is None:
                 self.root = span
         elif event.span_id in self.spans:
-            self.spans[event.span_id].end = event
+            span = self.spans[event.span_id]
+            if isinstance(event, SpanEnd):
+                span.end = event
+            else:
+                span.texts.append(event)
 
     @property
     def extent(self) -> int:
@@ -166,7 +189,7 @@ class Trace:
         Events, numbers and ids are those of the whole. The cost is that of the child, whatever the size of the whole.
         Of a span that is not here, such as one that came too late to be recorded, the trace is empty.
         """
-        events: list[SpanStart | SpanEnd | Blob] = []
+        events: list[Event] = []
         digests: dict[str, None] = {}
         root = self.spans.get(span_id)
         for span in root.walk() if root is not None else ():
@@ -174,6 +197,7 @@ class Trace:
                 if event is not None:
                     events.append(event)
                     digests.update(dict.fromkeys(digests_in(event)))
+            events += span.texts
         events += [self.blobs[digest] for digest in digests if digest in self.blobs]
         part = Trace(sorted(events, key=lambda event: event.seq))
         part.damage = self.damage
@@ -182,13 +206,16 @@ class Trace:
 
     @property
     def usage(self) -> UsageSummary:
-        """The usage of every call that has ended: children's, sub-calls and repeated requests included."""
+        """The usage of every call that has ended: children's, sub-calls and repeated requests included.
+
+        A reply from a recording counts as such, and for nothing else.
+        """
         summary = UsageSummary()
         for span in self.walk():
             begun, ended = span.start.payload, span.end.payload if span.end is not None else None
             if isinstance(begun, ModelCallStart | SubcallStart) and isinstance(ended, ModelCallEnd | SubcallEnd):
                 usage = Usage(**ended.usage.model_dump())
-                summary.add(ended.response_model or begun.model, usage, ended.retries)
+                summary.add(ended.response_model or begun.model, usage, ended.retries, cached=ended.cached)
         return summary
 
     def text(self, digest: str | None) -> str:

@@ -14,6 +14,7 @@ from rlm_jupyter.trace.artifacts.facts import (
     count_text,
     error_of,
     first_line,
+    is_cached,
     is_compaction,
     iteration_title,
     rejection_of,
@@ -23,6 +24,7 @@ from rlm_jupyter.trace.artifacts.facts import (
     tokens_text,
 )
 from rlm_jupyter.trace.artifacts.inert import without_controls
+from rlm_jupyter.trace.artifacts.replies import call_text, notes_on
 from rlm_jupyter.trace.artifacts.review import review_text
 from rlm_jupyter.trace.schema import CodeStart, RunStart, SpanEnd, SpanStart
 from rlm_jupyter.trace.trace import Span, Trace
@@ -109,8 +111,9 @@ class _Run:
         elif span.kind == "model_call":
             parent = self.trace.spans.get(span.start.parent_id or "")
             title = iteration_title(parent) if parent is not None and parent.kind == "iteration" else "Model call"
-            told = f"failed: {error.name}: {error.message}" if error is not None else tokens_text(token_counts([span]))
+            told = f"failed: {error.name}: {error.message}" if error is not None else call_text(span)
             yield _line(1, f"{title} · {told} · {took}")
+            yield from (_line(2, f"note: {note}") for note in notes_on(span))
         elif isinstance(span.start.payload, CodeStart):
             calls = [child for child in span.children if child.kind == "subcall"]
             if calls:
@@ -146,7 +149,9 @@ class _Run:
 
 def _calls_text(calls: list[Span]) -> str:
     failed = sum(call.status != "ok" for call in calls)
+    cached = sum(map(is_cached, calls))
     parts = [count_text(len(calls), "sub-call"), *([f"{failed:,} failed"] if failed else [])]
+    parts += [f"{cached:,} cached"] if cached else []
     return " · ".join([*parts, tokens_text(token_counts(calls))])
 
 

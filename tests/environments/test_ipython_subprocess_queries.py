@@ -15,6 +15,11 @@ from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.core.usage import UsageSummary
 from rlm_jupyter.environments.subprocess import SubprocessREPL
 
+WRONG_PROMPT = (
+    "A prompt is a string, a picture, or a list of strings and pictures, and this one is of type set: put it into an "
+    "f-string."
+)
+
 
 @pytest.fixture(scope="module")
 def repl() -> Iterator[SubprocessREPL]:
@@ -64,7 +69,7 @@ def test_texts_cross_unchanged_and_large(repl: SubprocessREPL) -> None:
 def test_a_prompt_that_is_no_plain_value_is_refused(repl: SubprocessREPL) -> None:
     (failed,) = run_blocks(repl, "rlm_query({1, 2})")
     assert failed.error is not None
-    assert failed.error.message == "A prompt is a string, and this one is of type set: put it into an f-string."
+    assert failed.error.message == WRONG_PROMPT
 
 
 def test_many_threads_ask_at_once(repl: SubprocessREPL) -> None:

@@ -123,7 +123,7 @@ def test_every_command_that_help_names_works(stage: Stage) -> None:
     stage.kernel.ok("%rlm Something")
     told = stage.kernel.ok("%rlm help").text
     names = [line.split()[1] for line in told.splitlines() if line.startswith("%rlm ") and "[options]" not in line]
-    assert set(names) == set("status config sessions new resume reset history trace save models help".split())
+    assert set(names) == set("status config sessions new resume reset history trace save models cost help".split())
     for name in sorted(names, key="reset".__eq__):
         assert stage.kernel.ok(f"%rlm {name}").text.strip()
 

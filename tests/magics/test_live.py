@@ -120,6 +120,14 @@ def test_the_iterations_of_children_are_not_taken_for_the_roots(stage: Stage) ->
     assert "the root is" in told  # a child's call does not wipe what the root writes
 
 
+def test_a_reply_that_is_asked_for_anew_takes_back_what_was_written(stage: Stage) -> None:
+    told = followed(
+        stage, "    live.text('the first try is lost ')\n    live.text(None)\n    live.text('the second one ')"
+    )
+    assert "the second one" in told
+    assert "the first try" not in told
+
+
 def test_a_child_that_ends_does_not_end_the_display(stage: Stage) -> None:
     told = followed(stage, f"{CHILDREN}\n    recorder.end(root, RunEnd(answer='done'), 'limit')")
     assert told.startswith("m · stopped at a limit after 2 iterations · children: 4 done, 3 failed · sub-calls: 7 done")

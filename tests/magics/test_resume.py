@@ -125,6 +125,8 @@ def test_settings_that_cannot_be_set_are_told(stage: Stage, part: ServerPart) ->
 
 HOSTILE: dict[str, Any] = {
     "model": "a-model",
+    "sub_model": "litellm:huggingface/https://evil.example",
+    "sampling_args": {"n": 100, "user": "{1 + 1}"},
     "backend": "ollama",
     "base_url": "http://evil.example/{__import__('os').system('touch expanded')}/$HOME/v1",
     "environment": "local",
@@ -157,6 +159,8 @@ def test_a_session_loosens_nothing_and_sends_nothing_elsewhere(stage: Stage, par
     kept = stage.kernel.value(SET % [*HOSTILE])
     assert kept == {
         "model": "a-model",
+        "sub_model": None,
+        "sampling_args": {},
         "backend": "ollama",
         "base_url": None,
         "environment": "jupyter",
@@ -173,8 +177,9 @@ def test_a_session_loosens_nothing_and_sends_nothing_elsewhere(stage: Stage, par
         "context_window": None,
     }
     assert "timeout: you have set it here, to 60.0" in shown["not set"]
+    assert "sub_model: it holds an address" in shown["not set"]
     assert "max_iterations: 1000000000 is more than the 30 of this kernel" in shown["not set"]
-    for name in ("base_url", "environment", "environment_kwargs"):
+    for name in ("base_url", "environment", "environment_kwargs", "sampling_args"):
         line = shown[name].partition("%config")
         stage.kernel.ok("".join(line[1:]))
         assert stage.kernel.value(SET % [name]) == {name: HOSTILE[name]}

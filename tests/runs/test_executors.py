@@ -171,12 +171,8 @@ def test_children_that_were_waiting_for_a_worker_do_not_begin_after_the_end() ->
         with pytest.raises(TimeoutExceededError):
             rlm.completion("parent")
         server.wait_idle()
-        asked_by = {question(request) for request in server.requests}
-        assert asked_by <= {
-            "parent",
-            "child 0",
-            "child 1",
-        }  # two workers; the third child was queued, and found no root
+        children = {question(request) for request in server.requests} - {"parent"}
+        assert len(children) <= 2  # there are two workers; the third child was queued, and found no root
 
 
 def priced(script: Script, cost: float) -> Script:

@@ -101,11 +101,19 @@ def hostile_run(run_id: str, text: str) -> Writer:
     iteration = writer.start(IterationStart(number=1, notes=[text]), root)
     digest = writer.text(text)
     messages = [MessageRecord(role=role, digest=digest) for role in ("system", "user", "assistant", line)]
-    call = writer.start(ModelCallStart(model=line, added=messages), iteration)
-    reply = {"response_model": line, "response_id": line, "finish_reason": line, "usage": usage}
+    call = writer.start(ModelCallStart(model=line, added=messages, sampling={line: text}), iteration)
+    reply: dict[str, Any] = {
+        "notes": [text],
+        "reasoning": digest,
+        "response_model": line,
+        "response_id": line,
+        "finish_reason": line,
+        "usage": usage,
+    }
     writer.end(call, ModelCallEnd(reply=digest, **reply))
     code = writer.start(CodeStart(code=text, index=1, review="edited", proposed=text), iteration)
-    subcall = writer.start(SubcallStart(model=line, prompt=digest, batch=line, index=0), code)
+    asked = {"prompt": digest, "images": [digest], "batch": line, "index": 0, "sampling": {line: text}}
+    subcall = writer.start(SubcallStart(model=line, **asked), code)
     writer.end(subcall, SubcallEnd(reply=digest, error=error, **reply), "error")
     outputs = [
         {"output_type": "stream", "name": "stdout", "text": text},

@@ -86,6 +86,48 @@ def test_spans_appear_while_the_cell_still_runs(lab: Lab, site: Site, notebook: 
     expect(panel.live).not_to_be_empty()
 
 
+def test_a_reply_is_read_while_it_is_written(lab: Lab, site: Site, notebook: Opened) -> None:
+    pieces = ["Let me see: ", "there are ", "\nFINAL(seven walruses)"]
+    site.script = says(Reply(chunks=pieces, pause=0.3, held=site.held, held_at=2))
+    notebook(f"%%rlm\n{WALRUS}")
+    panel = lab.panel
+    lab.run(0)
+    call = panel.rows_of("model_call", status="running")
+    expect(call).to_contain_text("writing")
+    expect(panel.root).to_contain_text("The model is writing: 22 characters")
+    call.click()
+    written = panel.open_tab("Reply").locator(".jp-rlm-Writing")
+    expect(written).to_have_text("Let me see: there are ")
+    lab.expect_running(0)
+    site.held.set()
+    lab.expect_ended(0)
+    expect(panel.detail).to_contain_text("seven walruses")
+    expect(written).to_have_count(0)
+
+
+def test_a_picture_that_a_model_was_shown_is_seen(lab: Lab, site: Site, notebook: Opened) -> None:
+    image = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    site.script = says(
+        code(
+            "from base64 import b64decode",
+            "from io import BytesIO",
+            "from PIL import Image",
+            f"seen = Image.open(BytesIO(b64decode('{image}')))",
+            "print(llm_query(['What is on it?', seen]))",
+        ),
+        "FINAL(done)",
+    )
+    notebook(f"%%rlm\n{WALRUS}")
+    panel = lab.panel
+    lab.ran(0)
+    panel.rows_of("subcall").click()
+    shown = panel.open_tab("Messages")
+    expect(shown).to_contain_text("What is on it?")
+    picture = shown.get_by_role("img", name="Picture 1")
+    expect(picture).to_have_attribute("src", re.compile("^data:image/png;base64,"))
+    assert picture.evaluate("image => image.naturalWidth") == 1
+
+
 def test_a_sub_call_is_opened(lab: Lab, site: Site, notebook: Opened) -> None:
     site.script = says(code("print(llm_query('what about it?'))"), "FINAL(done)", sub="seven **of** them")
     notebook(f"%%rlm\n{WALRUS}")

@@ -343,6 +343,8 @@ export interface components {
         /**
          * Blob
          * @description A text, written once. ``size`` counts the characters of the whole; ``text`` is an excerpt when ``cut``.
+         *
+         *     With a ``media_type`` it is a picture in base64, ``size`` counts its bytes, and of a large one ``text`` is empty.
          */
         Blob: {
             /**
@@ -358,6 +360,11 @@ export interface components {
              * @constant
              */
             event: "blob";
+            /**
+             * Media Type
+             * @default null
+             */
+            media_type: string | null;
             /** Run Id */
             run_id: string;
             /** Seq */
@@ -706,19 +713,26 @@ export interface components {
         };
         /**
          * MessageRecord
-         * @description A chat message; its text is the blob named by ``digest``.
+         * @description A chat message; its text is the blob named by ``digest``, its pictures are those named by ``images``.
          */
         MessageRecord: {
             /** Digest */
             digest: string;
+            /** Images */
+            images?: string[];
             /** Role */
             role: string;
         };
         /**
          * ModelCallEnd
-         * @description The root model replied, or failed to; ``reply`` is the digest of the text.
+         * @description The root model replied, or failed to.
          */
         ModelCallEnd: {
+            /**
+             * Cached
+             * @default false
+             */
+            cached: boolean;
             /** @default null */
             error: components["schemas"]["ErrorRecord"] | null;
             /**
@@ -731,6 +745,13 @@ export interface components {
              * @enum {string}
              */
             kind: "model_call";
+            /** Notes */
+            notes?: string[];
+            /**
+             * Reasoning
+             * @default null
+             */
+            reasoning: string | null;
             /**
              * Reply
              * @default null
@@ -758,6 +779,7 @@ export interface components {
          * @description The run's model is called with the first ``kept`` messages of the run's previous call, then ``added``.
          *
          *     Its ``purpose`` is the next step towards an answer, or to sum up a conversation that fills the model's window.
+         *     ``sampling`` is what went to the API besides (``temperature``, ...).
          */
         ModelCallStart: {
             /** Added */
@@ -780,6 +802,10 @@ export interface components {
              * @enum {string}
              */
             purpose: "answer" | "compaction";
+            /** Sampling */
+            sampling?: {
+                [key: string]: unknown;
+            };
         };
         Path: string;
         /**
@@ -1156,8 +1182,42 @@ export interface components {
              */
             version: number;
         };
+        /**
+         * SpanText
+         * @description More of the reply that a model call is about to get, while it comes; the call's end has the whole.
+         *
+         *     With ``anew``, what was told before is void: the connection broke, and the reply is asked for again.
+         */
+        SpanText: {
+            /**
+             * Anew
+             * @default false
+             */
+            anew: boolean;
+            /** At */
+            at: number;
+            /**
+             * Event
+             * @default text
+             * @constant
+             */
+            event: "text";
+            /** Run Id */
+            run_id: string;
+            /** Seq */
+            seq: number;
+            /** Span Id */
+            span_id: string;
+            /** Text */
+            text: string;
+            /**
+             * Version
+             * @default 1
+             */
+            version: number;
+        };
         Spans: {
-            events: (components["schemas"]["SpanStart"] | components["schemas"]["SpanEnd"])[];
+            events: (components["schemas"]["SpanStart"] | components["schemas"]["SpanEnd"] | components["schemas"]["SpanText"])[];
             last_seq: number;
             /** @description Numbers that have not come: ranges, both ends included. */
             missing: number[][];
@@ -1180,9 +1240,14 @@ export interface components {
         Status: "ok" | "error" | "interrupted" | "limit" | null;
         /**
          * SubcallEnd
-         * @description The model replied to model code, or failed to; ``reply`` is the digest of the text.
+         * @description The model replied to model code, or failed to.
          */
         SubcallEnd: {
+            /**
+             * Cached
+             * @default false
+             */
+            cached: boolean;
             /** @default null */
             error: components["schemas"]["ErrorRecord"] | null;
             /**
@@ -1195,6 +1260,13 @@ export interface components {
              * @enum {string}
              */
             kind: "subcall";
+            /** Notes */
+            notes?: string[];
+            /**
+             * Reasoning
+             * @default null
+             */
+            reasoning: string | null;
             /**
              * Reply
              * @default null
@@ -1220,6 +1292,8 @@ export interface components {
         /**
          * SubcallStart
          * @description Model code called a model; ``batch`` and ``index`` (from 0) are set for a slot of a batch.
+         *
+         *     ``prompt`` is the digest of its text, ``images`` are those of its pictures, ``sampling`` went to the API besides.
          */
         SubcallStart: {
             /**
@@ -1227,6 +1301,8 @@ export interface components {
              * @default null
              */
             batch: string | null;
+            /** Images */
+            images?: string[];
             /**
              * Index
              * @default null
@@ -1241,13 +1317,23 @@ export interface components {
             model: string;
             /** Prompt */
             prompt: string;
+            /** Sampling */
+            sampling?: {
+                [key: string]: unknown;
+            };
         };
         Text: {
-            /** @description Whether text is an excerpt. */
+            /** @description Whether text is an excerpt; of a picture that is too large there is none. */
             cut: boolean;
             digest: components["schemas"]["Digest"];
-            /** @description Characters of the whole. */
+            /**
+             * @description What picture it is; null for a text.
+             * @enum {unknown}
+             */
+            media_type: "image/png" | "image/jpeg" | "image/gif" | "image/webp" | null;
+            /** @description Characters of the whole; bytes of a picture. */
             size: number;
+            /** @description The text */
             text: string;
         };
         /**

@@ -13,11 +13,13 @@ export type Session = Schemas['Session'];
 export type SpanStart = Schemas['SpanStart'];
 /** A span closes. */
 export type SpanEnd = Schemas['SpanEnd'];
+/** More of a reply while it comes. */
+export type SpanText = Schemas['SpanText'];
 /** What a run is made of. */
-export type SpanEvent = SpanStart | SpanEnd;
+export type SpanEvent = SpanStart | SpanEnd | SpanText;
 /** Some of a run's events, and where to go on. */
 export type SpansPage = Schemas['Spans'];
-/** A text that events name by its digest. */
+/** A text that events name by its digest, or a picture in base64. */
 export type TextRecord = Schemas['Text'];
 /** A chat message; its text is named by a digest. */
 export type MessageRecord = Schemas['MessageRecord'];

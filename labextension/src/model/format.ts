@@ -44,8 +44,23 @@ export function money(dollars: Maybe): string {
   return `$${fixed(dollars, Math.max(2, digits))}`;
 }
 
-/** Return what calls cost: the least that it was (`≥ $0.01`) when the price of some is not known, `–` when of none. */
-export function cost(usage: { cost: number; calls: number; unpriced: number }): string {
+/** What `cost` is told of calls. */
+interface Spent {
+  cost: number;
+  calls: number;
+  unpriced: number;
+  cachedCalls?: number;
+}
+
+/**
+ * Return what calls cost: the least that it was (`≥ $0.01`) when the price of some is not known, `–` when of none.
+ *
+ * Replies that came from a recording cost nothing.
+ */
+export function cost(usage: Spent): string {
+  if (usage.calls === 0 && (usage.cachedCalls ?? 0) > 0) {
+    return money(0);
+  }
   if (usage.calls === 0 || (usage.cost === 0 && usage.unpriced > 0)) {
     return UNKNOWN;
   }

@@ -38,8 +38,20 @@ export function decisionOf(span: Span): 'rejected' | 'edited' | null {
   return review === 'rejected' || review === 'edited' ? review : null;
 }
 
+/** Return whether a span is a call whose reply came from a recording. */
+export function isCached(span: Span): boolean {
+  const payload = span.end?.payload as { cached?: unknown } | null | undefined;
+  return payload?.cached === true;
+}
+
 /** Return what stands after the name of a span, however little room there is for that; empty as a rule. */
 export function spanMark(span: Span, trans: TranslationBundle): string {
+  if (isCached(span)) {
+    return trans.__('· cached');
+  }
+  if (span.status === 'running' && span.text !== '') {
+    return trans.__('· writing …');
+  }
   switch (decisionOf(span)) {
     case 'rejected':
       return trans.__('· rejected');

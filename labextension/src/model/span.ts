@@ -1,5 +1,6 @@
 import type { ErrorRecord, SpanEnd, SpanStart } from '../api/types';
 import { type Usage, noUsage } from './usage';
+import type { Written } from './written';
 
 /** What a span can be. */
 export const KINDS = ['run', 'iteration', 'model_call', 'code', 'subcall'] as const;
@@ -37,6 +38,8 @@ export class Span {
   /** Its slot in the batch, from 0. */
   readonly index: number | null;
   end: SpanEnd | null = null;
+  /** The reply to a call of the run's own model, while it comes; null for other spans. */
+  written: Written | null = null;
   parent: Span | null = null;
   /** By number. */
   children: Span[] = [];
@@ -78,6 +81,12 @@ export class Span {
     const payload = this.end?.payload;
     const error = isObject(payload) && 'error' in payload ? payload.error : null;
     return isObject(error) ? error : null;
+  }
+
+  /** What has come of a reply that is not here as a whole; empty when nothing has. */
+  get text(): string {
+    const payload = this.end?.payload as { reply?: unknown } | null | undefined;
+    return typeof payload?.reply === 'string' ? '' : (this.written?.text ?? '');
   }
 
   /** Take it out of its tree, as it was when only its events were known. */

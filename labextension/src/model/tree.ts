@@ -1,9 +1,10 @@
 import type { SpanEnd, SpanEvent, SpanStart } from '../api/types';
 import { type Counts, Tally } from './counts';
 import { RollUp, innermostFailures } from './rollup';
-import { ROOT_SPAN, isEnd, kindOpened, parentOf, statusOf } from './soundness';
+import { ROOT_SPAN, isEnd, isText, kindOpened, parentOf, statusOf } from './soundness';
 import { type Kind, Span, bySeq } from './span';
 import { usageOfCall } from './usage';
+import { Writing } from './written';
 
 /**
  * The spans of one run, made of its events in whatever order they come.
@@ -26,6 +27,7 @@ export class SpanTree {
   private readonly _waiting = new Map<string, Span[]>();
   /** The parents that adopted spans named, and that have not come. */
   private readonly _wanted = new Set<string>();
+  private readonly _writing = new Writing();
   private readonly _sums = new RollUp();
   private readonly _unsorted = new Set<Span>();
 
@@ -92,6 +94,8 @@ export class SpanTree {
         taken += this._open(event as SpanStart, kind);
       } else if (isEnd(event)) {
         taken += this._end(event);
+      } else if (isText(event)) {
+        taken += this._writing.take(event);
       }
     }
     if (displaced) {
@@ -126,6 +130,7 @@ export class SpanTree {
   clear(): void {
     this._spans.clear();
     this._ends.clear();
+    this._writing.clear();
     this._lastTime = 0;
     this._uproot();
     this._version++;
@@ -137,6 +142,7 @@ export class SpanTree {
     }
     const span = new Span(start, kind);
     this._spans.set(span.id, span);
+    span.written = kind === 'model_call' ? this._writing.of(span.id) : null;
     this._hear(start.started);
     const end = this._ends.get(span.id);
     if (end !== undefined) {
@@ -175,12 +181,9 @@ export class SpanTree {
     if (parent === null || parent?.placed) {
       this._place(span, parent);
     } else {
-      const siblings = this._waiting.get(parentOf(span));
-      if (siblings === undefined) {
-        this._waiting.set(parentOf(span), [span]);
-      } else {
-        siblings.push(span);
-      }
+      const siblings = this._waiting.get(parentOf(span)) ?? [];
+      siblings.push(span);
+      this._waiting.set(parentOf(span), siblings);
     }
   }
 
@@ -248,8 +251,7 @@ export class SpanTree {
     }
     span.ended = Number.isFinite(end.ended) ? Math.max(end.ended, span.started) : span.started;
     span.status = statusOf(end);
-    const isCall = span.kind === 'model_call' || span.kind === 'subcall';
-    const usage = isCall ? usageOfCall(end) : null;
+    const usage = ['model_call', 'subcall'].includes(span.kind) ? usageOfCall(end) : null;
     const failures = span.status === 'error' ? 1 : 0;
     if (usage !== null || failures > 0) {
       this._sums.add(span, usage, failures);
@@ -293,8 +295,6 @@ export class SpanTree {
   }
 
   private _hear(time: number): void {
-    if (Number.isFinite(time) && time > this._lastTime) {
-      this._lastTime = time;
-    }
+    this._lastTime = Number.isFinite(time) ? Math.max(this._lastTime, time) : this._lastTime;
   }
 }

@@ -11,6 +11,8 @@ export interface Usage {
   /** Calls whose tokens nobody told. */
   uncounted: number;
   cost: number;
+  /** Replies that came from a recording; they took nothing of the above. */
+  cachedCalls: number;
 }
 
 /** Beyond that a count is nonsense; the server's sums leave it out as well. */
@@ -25,7 +27,8 @@ export function noUsage(): Usage {
     calls: 0,
     unpriced: 0,
     uncounted: 0,
-    cost: 0
+    cost: 0,
+    cachedCalls: 0
   };
 }
 
@@ -38,6 +41,7 @@ export function addUsage(to: Usage, other: Usage): void {
   to.unpriced += other.unpriced;
   to.uncounted += other.uncounted;
   to.cost += other.cost;
+  to.cachedCalls += other.cachedCalls;
 }
 
 /** Return what one call took, as its end tells it; null when the end is not that of a call. */
@@ -45,6 +49,9 @@ export function usageOfCall(end: SpanEnd): Usage | null {
   const payload = end.payload as SpanEnd['payload'] | null;
   if (payload?.kind !== 'model_call' && payload?.kind !== 'subcall') {
     return null;
+  }
+  if (payload.cached) {
+    return { ...noUsage(), cachedCalls: 1 };
   }
   const told: Partial<UsageRecord> = payload.usage ?? {};
   const input = known(told.input_tokens);
@@ -57,7 +64,8 @@ export function usageOfCall(end: SpanEnd): Usage | null {
     calls: 1 + (known(payload.retries) ?? 0),
     unpriced: cost === null ? 1 : 0,
     uncounted: input === null && output === null ? 1 : 0,
-    cost: cost ?? 0
+    cost: cost ?? 0,
+    cachedCalls: 0
   };
 }
 

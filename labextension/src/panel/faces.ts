@@ -70,17 +70,18 @@ function namedOf(span: Span, trans: TranslationBundle): Named {
   return { name, mark, title };
 }
 
-/** The names of spans, which change only when these end. */
+/** The names of spans, which change only when these end, or their replies begin to come. */
 class Names {
-  private readonly known = new WeakMap<Span, Named & { status: string }>();
+  private readonly known = new WeakMap<Span, Named & { status: string; writes: boolean }>();
 
   constructor(private readonly trans: TranslationBundle) {}
 
   /** The name of a span. */
   of(span: Span): Named {
     let named = this.known.get(span);
-    if (named?.status !== span.status) {
-      named = { status: span.status, ...namedOf(span, this.trans) };
+    const writes = span.status === 'running' && span.text !== '';
+    if (named?.status !== span.status || named.writes !== writes) {
+      named = { status: span.status, writes, ...namedOf(span, this.trans) };
       this.known.set(span, named);
     }
     return named;

@@ -67,8 +67,34 @@ function Line({ label, words, parts, all }: LineProps): ReactElement {
   );
 }
 
+/** That the model is writing, and how much it has written. */
+function Writing({ run }: { run: RunModel }): ReactElement | null {
+  const { trans } = useSurroundings();
+  const size = run.state === 'live' ? (run.tree.newestRunning()?.text.length ?? 0) : 0;
+  return size === 0 ? null : (
+    <div className="jp-rlm-dim">
+      {trans._n(
+        'The model is writing: %2 character',
+        'The model is writing: %2 characters',
+        size,
+        count(size)
+      )}
+    </div>
+  );
+}
+
+/** How far a run is, and what its model does. */
+export function Progress({ run }: { run: RunModel }): ReactElement {
+  return (
+    <>
+      <Parts run={run} />
+      <Writing run={run} />
+    </>
+  );
+}
+
 /** The progress line with its words below. */
-export function Progress({ run }: { run: RunModel }): ReactElement | null {
+function Parts({ run }: { run: RunModel }): ReactElement | null {
   const { trans } = useSurroundings();
   const { subcalls, children, iterations } = run.tree.counts;
   const all = subcalls.all + children.all;

@@ -44,7 +44,9 @@ export function Totals({ run, visible }: TotalsProps): ReactElement | null {
       format.cost(usage),
       typeof budget === 'number' && budget > 0
         ? trans._p('money', 'of %1', format.money(budget))
-        : trans._p('money', 'cost')
+        : usage.cachedCalls > 0
+          ? trans._p('money', 'cost, %1 cached', format.count(usage.cachedCalls))
+          : trans._p('money', 'cost')
     ],
     [
       'total-time',

@@ -1,4 +1,4 @@
-import type { SpanEnd, SpanEvent, SpanStart } from '../../src/api/types';
+import type { SpanEnd, SpanEvent, SpanStart, SpanText } from '../../src/api/types';
 import type { Kind } from '../../src/model/span';
 
 type Payload = Record<string, unknown>;
@@ -42,6 +42,11 @@ export function end(
 ): SpanEnd {
   const event = { event: 'end', version: 1, run_id: 'r', seq, span_id: id, ended: at, status };
   return { ...event, payload: { kind, ...payload } } as unknown as SpanEnd;
+}
+
+/** Return a piece of a reply while it comes. */
+export function piece(seq: number, id: string, text: string, anew = false): SpanText {
+  return { event: 'text', version: 1, run_id: 'r', seq, span_id: id, at: seq, text, anew };
 }
 
 /** Return the end of a call that took tokens and money. */

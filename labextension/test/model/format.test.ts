@@ -47,6 +47,7 @@ describe('numbers for people', () => {
 
   it.each([
     [{ cost: 0, calls: 0, unpriced: 0 }, '–'],
+    [{ cost: 0, calls: 0, unpriced: 0, cachedCalls: 3 }, '$0.00'],
     [{ cost: 0, calls: 2, unpriced: 0 }, '$0.00'],
     [{ cost: 0.0134, calls: 2, unpriced: 0 }, '$0.013'],
     [{ cost: 0.0134, calls: 2, unpriced: 1 }, '≥ $0.013'],

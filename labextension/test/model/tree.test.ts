@@ -71,7 +71,8 @@ describe('a tree of spans', () => {
       calls: 3,
       unpriced: 2,
       uncounted: 1,
-      cost: 0.5
+      cost: 0.5,
+      cachedCalls: 0
     });
     expect(tree.get('s4')!.usage.calls).toBe(2);
     expect(tree.errors.map(span => span.id)).toEqual(['s6']);

@@ -5,7 +5,7 @@ import { MessageLoop } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 import { act, waitFor } from '@testing-library/react';
 
-import type { Run, RunInFull, Session, SpanEvent, SpanHit } from '../../src/api/types';
+import type { Run, RunInFull, Session, SpanEvent, SpanHit, TextRecord } from '../../src/api/types';
 import { PanelModel } from '../../src/model/panel';
 import type { Actions } from '../../src/panel/actions';
 import { RunPanel } from '../../src/panel/panel';
@@ -20,7 +20,7 @@ export interface Script {
   events?: SpanEvent[];
   runs?: Run[];
   sessions?: Session[];
-  texts?: Record<string, string>;
+  texts?: Record<string, string | Partial<TextRecord>>;
   hits?: string[];
   /** Whether the server looked no further than these. */
   more?: boolean;
@@ -195,7 +195,8 @@ export class Scene {
     server.on('GET', 'runs/*/texts/*', ({ path }) => {
       const digest = path.split('/').at(-1)!;
       const text = texts[digest];
-      return { digest, size: text.length, text, cut: false };
+      const record = typeof text === 'string' ? { text } : text;
+      return { digest, size: record.text?.length ?? 0, cut: false, media_type: null, ...record };
     });
     server.on('GET', 'runs/*/search', {
       hits: hits.map(span_id => ({ span_id }) as SpanHit),

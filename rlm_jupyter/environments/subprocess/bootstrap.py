@@ -8,12 +8,13 @@ from functools import cache
 from pathlib import Path
 
 import rlm_jupyter.core.describe as describe_module
+import rlm_jupyter.core.pictures as pictures_module
 import rlm_jupyter.environments.bindings as bindings_module
 
 __all__ = ["RECEIVE", "bootstrap"]
 
 _PACKAGE = "_rlm_jupyter_kernel"
-_MODULES = ("scaffold", "asking", "parent", "tracebacks", "streams", "cells")
+_MODULES = ("scaffold", "prompts", "asking", "parent", "tracebacks", "streams", "cells")
 
 RECEIVE = f"__import__('sys').modules[{_PACKAGE!r}].cells_of_host.receive()"
 """What the kernel runs to take the names that come with the message."""
@@ -53,6 +54,6 @@ def bootstrap(directory: str, subcall_timeout: float | None, *, same_python: boo
 def _sources() -> list[tuple[str, str]]:
     folder = Path(__file__).with_name("in_kernel")
     texts = [(name, (folder / f"{name}.py").read_text("utf-8")) for name in _MODULES]
-    ours = {"describe": describe_module, "bindings": bindings_module}
+    ours = {"pictures": pictures_module, "describe": describe_module, "bindings": bindings_module}
     sent = [(name, Path(str(module.__file__)).read_text("utf-8")) for name, module in ours.items()]
     return [*sent, *texts]

@@ -69,7 +69,7 @@ def _model_schemas() -> dict[str, Any]:
     from rlm_jupyter.trace.artifacts import shapes
 
     models = (
-        *(schema.SpanStart, schema.SpanEnd, schema.Blob),
+        *(schema.SpanStart, schema.SpanEnd, schema.SpanText, schema.Blob),
         *(wire.ProposedCode, wire.TurnRecord),
         *(shapes.RunBundle, shapes.LiveBundle),
     )

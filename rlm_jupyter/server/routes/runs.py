@@ -183,7 +183,7 @@ def _spans(store: Store, run: RunRow, since: int, limit: int, *, texts: bool) ->
 def _texts(store: Store, run_id: str, events: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     size = 0
-    for digest in dict.fromkeys(digest for event in events for digest in _digests(json.loads(event)["payload"])):
+    for digest in dict.fromkeys(digest for event in events for digest in _digests(json.loads(event))):
         text = store.text(run_id, digest) if size < _TEXTS_LIMIT else None
         if text is not None:
             found[digest] = _text(text)
@@ -191,10 +191,13 @@ def _texts(store: Store, run_id: str, events: list[str]) -> dict[str, Any]:
     return found
 
 
-def _digests(payload: dict[str, Any]) -> Iterator[str]:
+def _digests(event: dict[str, Any]) -> Iterator[str]:
+    """Yield the names of the texts that an event names; pictures are fetched one by one."""
+    payload = event.get("payload", {})
     yield from (message["digest"] for message in payload.get("added", ()))
-    yield from (payload[name] for name in ("prompt", "reply") if payload.get(name))
+    yield from (payload[name] for name in ("prompt", "reply", "reasoning") if payload.get(name))
 
 
 def _text(text: Any) -> dict[str, Any]:
-    return {"digest": text.digest, "size": text.size, "text": text.text, "cut": text.cut}
+    told = {"digest": text.digest, "size": text.size, "text": text.text, "cut": text.cut}
+    return {**told, "media_type": text.media_type}

@@ -12,7 +12,7 @@ from .incoming import ROOT, IncomingRun, Source
 from .rows import Change
 
 if TYPE_CHECKING:
-    from rlm_jupyter.trace.schema import Blob, SpanEnd, SpanStart
+    from rlm_jupyter.trace.schema import Event
 
 __all__ = ["ID", "SEQ_LIMIT", "take_events"]
 
@@ -24,7 +24,7 @@ SEQ_LIMIT = 10_000_000
 
 _SIZE_LIMIT = 2**53
 
-_Event: TypeAlias = "SpanStart | SpanEnd | Blob"
+_Event: TypeAlias = "Event"
 
 
 def take_events(connection: sqlite3.Connection, source: Source, events: Sequence[_Event]) -> tuple[list[Change], int]:
@@ -57,6 +57,8 @@ def _is_sound(event: _Event) -> bool:
     if not _is_id(event.span_id):
         return False
     is_root = event.span_id == ROOT
+    if event.event == "text":
+        return math.isfinite(event.at) and not is_root
     if event.event == "end":
         return math.isfinite(event.ended) and (not is_root or event.payload.kind == "run")
     if not math.isfinite(event.started):

@@ -11,10 +11,8 @@ from .reading import event_text
 
 if TYPE_CHECKING:
     from rlm_jupyter.trace.omitted import Omitted
-    from rlm_jupyter.trace.schema import Blob, SpanEnd, SpanStart
+    from rlm_jupyter.trace.schema import Blob, Event, SpanEnd, SpanStart, SpanText
     from rlm_jupyter.trace.trace import Trace
-
-    _Event: TypeAlias = SpanStart | SpanEnd | Blob
 
 __all__ = ["excerpt"]
 
@@ -35,7 +33,12 @@ _EVENTS = """
     SELECT start_seq, end_seq, span_id, parent_id, status, started, ended, start_payload, end_payload
     FROM spans WHERE run = ? AND span_id IN ({})
 """
-_TEXTS = "SELECT seq, digest, size, cut, text FROM texts WHERE run = ? AND digest IN ({})"
+_PIECES = """
+    SELECT pieces.seq, pieces.span_id, pieces.anew, pieces.at, pieces.text FROM pieces JOIN spans
+        ON spans.run = pieces.run AND spans.span_id = pieces.span_id
+    WHERE pieces.run = ? AND (spans.end_seq IS NULL OR spans.end_seq > ?)
+"""
+_TEXTS = "SELECT seq, digest, size, cut, text, media_type FROM texts WHERE run = ? AND digest IN ({})"
 _CHUNK = 500  # old SQLites take 999 values
 
 
@@ -44,15 +47,18 @@ def excerpt(connection: sqlite3.Connection, run_id: str) -> Trace | None:
     from rlm_jupyter.trace.schema import ROOT_SPAN
     from rlm_jupyter.trace.trace import Trace, digests_in
 
-    found = connection.execute("SELECT id, version FROM own_runs WHERE run_id = ?", (run_id,)).fetchone()
+    query = "SELECT id, version, last_seq FROM own_runs WHERE run_id = ?"
+    found = connection.execute(query, (run_id,)).fetchone()
     if found is None:
         return None
-    key, version = found
+    key, version, last_seq = found
     chosen = _Chosen()
     for row in connection.execute(_SPANS, (key,)):
         chosen.see(row)
-    events: list[_Event] = list(_spans(connection, run_id, key, version, list(chosen.spans)))
-    digests = dict.fromkeys(digest for event in events if event.event != "blob" for digest in digests_in(event))
+    spans = list(_spans(connection, run_id, key, version, list(chosen.spans)))
+    digests = dict.fromkeys(digest for event in spans for digest in digests_in(event))
+    events: list[Event] = [*spans]
+    events += [piece for piece in _pieces(connection, run_id, key, version, last_seq) if piece.span_id in chosen.spans]
     events += _texts(connection, run_id, key, version, list(digests))
     built = Trace(sorted(events, key=lambda event: event.seq))
     built.omitted = chosen.omitted
@@ -64,7 +70,7 @@ def _spans(
 ) -> Iterator[SpanStart | SpanEnd]:
     from pydantic import ValidationError
 
-    from rlm_jupyter.trace.schema import event_adapter
+    from rlm_jupyter.trace.schema import SpanEnd, SpanStart, event_adapter
 
     for row in _rows(connection, _EVENTS, key, span_ids):
         start_seq, end_seq, span_id, parent_id, status, started, ended, begun, done = row
@@ -78,8 +84,17 @@ def _spans(
                 event = event_adapter.validate_json(line)
             except ValidationError:  # it was sound when it was stored: a newer version may see that otherwise
                 continue
-            if event.event != "blob":
+            if isinstance(event, SpanStart | SpanEnd):
                 yield event
+
+
+def _pieces(connection: sqlite3.Connection, run_id: str, key: int, version: int, last_seq: int) -> Iterator[SpanText]:
+    """Yield what was told of replies that never came as a whole."""
+    from rlm_jupyter.trace.schema import SpanText
+
+    for seq, span_id, anew, at, text in connection.execute(_PIECES, (key, last_seq)):
+        told = {"span_id": span_id, "at": at, "text": text, "anew": bool(anew)}
+        yield SpanText(version=version, run_id=run_id, seq=seq, **told)
 
 
 def _texts(
@@ -87,8 +102,9 @@ def _texts(
 ) -> Iterator[Blob]:
     from rlm_jupyter.trace.schema import Blob
 
-    for seq, digest, size, cut, text in _rows(connection, _TEXTS, key, digests):
-        yield Blob(version=version, run_id=run_id, seq=seq, digest=digest, size=size, text=text, cut=bool(cut))
+    for seq, digest, size, cut, text, media_type in _rows(connection, _TEXTS, key, digests):
+        told = {"digest": digest, "size": size, "text": text, "cut": bool(cut), "media_type": media_type}
+        yield Blob(version=version, run_id=run_id, seq=seq, **told)
 
 
 def _rows(connection: sqlite3.Connection, query: str, key: int, names: Sequence[str]) -> Iterator[Any]:

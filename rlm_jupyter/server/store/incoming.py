@@ -13,14 +13,14 @@ from .spent import Spent
 from .words import add_words, take_words
 
 if TYPE_CHECKING:
-    from rlm_jupyter.trace.schema import Blob, SpanEnd, SpanStart
+    from rlm_jupyter.trace.schema import Event, SpanEnd, SpanStart
 
 __all__ = ["ROOT", "IncomingRun", "Source"]
 
 ROOT = "s1"
 """The span that is the run itself: ``trace.schema.ROOT_SPAN``, whose module a starting server has no time to import."""
 
-_Event: TypeAlias = "SpanStart | SpanEnd | Blob"
+_Event: TypeAlias = "Event"
 _Gap: TypeAlias = tuple[int, int]
 
 _ROW_BYTES = 120  # what a row takes beside its texts, roughly
@@ -60,8 +60,12 @@ _END = """
     WHERE end_seq IS NULL AND kind = excluded.kind
 """
 _TEXT = """
-    INSERT INTO texts (run, digest, seq, size, cut, text) VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO texts (run, digest, seq, size, cut, text, media_type) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (run, digest) DO NOTHING
+"""
+_PIECE = """
+    INSERT INTO pieces (run, span_id, seq, at, anew, text) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (run, seq) DO NOTHING
 """
 _RUN_START = """
     UPDATE runs SET started = 1, began = ?, question = ?, model = ?, backend = ?, environment = ?, session_id = ?,
@@ -71,9 +75,10 @@ _RUN_START = """
 _RUN_END = "UPDATE runs SET status = ?, ended = ?, answer = ?, error = ?, abandoned = NULL WHERE id = ?"
 
 _STORED = """
-    SELECT span_id, 'start', parent_id, started, start_payload FROM spans WHERE run = :run AND start_seq = :seq
-    UNION ALL SELECT span_id, 'end', status, ended, end_payload FROM spans WHERE run = :run AND end_seq = :seq
-    UNION ALL SELECT digest, 'blob', size, cut, text FROM texts WHERE run = :run AND seq = :seq
+    SELECT span_id, 'start', parent_id, started, start_payload, NULL FROM spans WHERE run = :run AND start_seq = :seq
+    UNION ALL SELECT span_id, 'end', status, ended, end_payload, NULL FROM spans WHERE run = :run AND end_seq = :seq
+    UNION ALL SELECT span_id, 'text', at, anew, text, NULL FROM pieces WHERE run = :run AND seq = :seq
+    UNION ALL SELECT digest, 'blob', size, cut, text, media_type FROM texts WHERE run = :run AND seq = :seq
 """
 
 
@@ -198,8 +203,11 @@ class IncomingRun:
                 return self._start(event)
             if event.event == "end":
                 return self._end(event)
-            row = (self.key, event.digest, event.seq, event.size, event.cut, event.text)
             self.bytes += len(event.text) + _ROW_BYTES
+            if event.event == "text":
+                piece = (self.key, event.span_id, event.seq, event.at, event.anew, event.text)
+                return self.connection.execute(_PIECE, piece).rowcount == 1
+            row = (self.key, event.digest, event.seq, event.size, event.cut, event.text, event.media_type)
             return self.connection.execute(_TEXT, row).rowcount == 1
         except (ValueError, OverflowError, RecursionError):  # a text or a value that has no place in JSON or a table
             return False
@@ -265,11 +273,13 @@ class IncomingRun:
 
 def _said(event: _Event) -> tuple[Any, ...]:
     if event.event == "blob":
-        return (event.digest, "blob", event.size, int(event.cut), event.text)
+        return (event.digest, "blob", event.size, int(event.cut), event.text, event.media_type)
+    if event.event == "text":
+        return (event.span_id, "text", event.at, int(event.anew), event.text, None)
     text = event.payload.model_dump_json()
     if event.event == "start":
-        return (event.span_id, "start", event.parent_id, event.started, text)
-    return (event.span_id, "end", event.status, event.ended, text)
+        return (event.span_id, "start", event.parent_id, event.started, text, None)
+    return (event.span_id, "end", event.status, event.ended, text, None)
 
 
 def _countable(number: int | None) -> int | None:

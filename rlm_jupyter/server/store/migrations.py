@@ -151,7 +151,24 @@ _FIRST: Migration = (
 # Of runs that were stored before, it is not known.
 _ITERATION_LIMIT: Migration = ("ALTER TABLE runs ADD COLUMN max_iterations INTEGER",)
 
-MIGRATIONS: Sequence[Migration] = (_FIRST, _ITERATION_LIMIT)
+# Replies while they come, and pictures. What was told of a reply stays, as a number of its own, when the whole is here.
+_PIECES: Migration = (
+    """
+    CREATE TABLE pieces (
+        id INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL,
+        span_id TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        at REAL NOT NULL,
+        anew INTEGER NOT NULL,
+        text TEXT NOT NULL
+    )
+    """,
+    "CREATE UNIQUE INDEX pieces_seq ON pieces (run, seq)",
+    "ALTER TABLE texts ADD COLUMN media_type TEXT",
+)
+
+MIGRATIONS: Sequence[Migration] = (_FIRST, _ITERATION_LIMIT, _PIECES)
 """All steps; a file's version is how many of them were taken."""
 
 

@@ -87,7 +87,8 @@ def _digests(connection: sqlite3.Connection, key: int, looked_for: _Words) -> tu
     """Return the names of the texts that may hold what is looked for, and whether all texts were read."""
     found = set()
     until = time.monotonic() + _SECONDS
-    for digest, text in connection.execute("SELECT digest, text FROM texts WHERE run = ? ORDER BY seq", (key,)):
+    query = "SELECT digest, text FROM texts WHERE run = ? AND media_type IS NULL ORDER BY seq"
+    for digest, text in connection.execute(query, (key,)):
         if looked_for.may_be_in(text):
             found.add(digest)
         if time.monotonic() > until:
@@ -158,6 +159,7 @@ _FIELDS: Sequence[tuple[str, _Place]] = (
     ("proposed", "code"),
     ("prompt", "prompt"),
     ("reply", "reply"),
+    ("reasoning", "reply"),
     ("rejected", "message"),
     ("answer", "answer"),
     ("final_answer", "answer"),

@@ -59,12 +59,24 @@ CUT_COLUMNS = _COLUMNS.format(
 )
 
 _STARTS = """
-    SELECT start_seq AS seq, 'start' AS event, span_id, parent_id AS other, started AS time, start_payload AS payload
+    SELECT start_seq AS seq, 'start' AS event, span_id, parent_id AS other, started AS time, start_payload AS payload,
+        NULL AS cut
     FROM spans WHERE run = :run AND start_seq >= :since
 """
 _ENDS = """
-    SELECT end_seq, 'end', span_id, status, ended, end_payload FROM spans WHERE run = :run AND end_seq >= :since
+    SELECT end_seq, 'end', span_id, status, ended, end_payload, NULL
+    FROM spans WHERE run = :run AND end_seq >= :since
 """
+_PIECES = "SELECT seq, 'text', span_id, anew, at, text, NULL FROM pieces WHERE run = :run AND seq >= :since"
+_TEXTS = "SELECT seq, 'blob', digest, media_type, size, text, cut FROM texts WHERE run = :run"
+
+# Of a reply that is here as a whole, or was found to be broken off, nobody needs the pieces.
+_NEEDED = f"""
+    {_PIECES} AND NOT EXISTS (
+        SELECT 1 FROM spans JOIN runs ON runs.id = spans.run
+        WHERE spans.run = pieces.run AND spans.span_id = pieces.span_id AND spans.end_seq <= runs.last_seq
+    )
+"""  # noqa: S608 - of constants
 
 
 def run(connection: sqlite3.Connection, run_id: str) -> RunRow | None:
@@ -110,7 +122,7 @@ def missing(connection: sqlite3.Connection, run_id: str, limit: int) -> list[tup
 
 
 def spans(connection: sqlite3.Connection, run_id: str, since: int, limit: int, most: int | None) -> list[str]:
-    """Return start and end events as JSON, in order.
+    """Return start and end events as JSON, in order, and what was told of replies that are not here as a whole.
 
     With ``most`` the list ends after the event that brings it beyond so many characters, but not after its first one:
     so whoever cuts it there sees that there is more.
@@ -119,11 +131,11 @@ def spans(connection: sqlite3.Connection, run_id: str, since: int, limit: int, m
     if found is None:
         return []
     values = {"run": found[0], "since": bounded(since, _NUMBER_LIMIT), "limit": bounded(limit, 10 * MOST)}
-    query = f"{_STARTS} UNION ALL {_ENDS} ORDER BY seq LIMIT :limit"
+    query = f"{_STARTS} UNION ALL {_ENDS} UNION ALL {_NEEDED} ORDER BY seq LIMIT :limit"
     events: list[str] = []
     size = 0
     for row in connection.execute(query, values):
-        events.append(event_text(run_id, found[1], *row))
+        events.append(event_text(run_id, found[1], *row[:6]))
         size += len(events[-1])
         if most is not None and size > most and len(events) > 1:
             break
@@ -135,9 +147,9 @@ def text(connection: sqlite3.Connection, run_id: str, digest: str) -> TextRow | 
     key = key_of(connection, run_id)
     if key is None or ID.fullmatch(digest) is None:
         return None
-    query = "SELECT digest, seq, size, cut, text FROM texts WHERE run = ? AND digest = ?"
+    query = "SELECT digest, seq, size, cut, text, media_type FROM texts WHERE run = ? AND digest = ?"
     row = connection.execute(query, (key, digest)).fetchone()
-    return TextRow(row[0], row[1], row[2], bool(row[3]), row[4]) if row is not None else None
+    return TextRow(row[0], row[1], row[2], bool(row[3]), row[4], row[5]) if row is not None else None
 
 
 def usage(connection: sqlite3.Connection, run_id: str) -> list[UsageRow]:
@@ -171,25 +183,29 @@ def _events(connection: sqlite3.Connection, run_id: str) -> Iterator[str]:
     found = connection.execute("SELECT id, version FROM own_runs WHERE run_id = ?", (plain(run_id),)).fetchone()
     if found is None:
         return
-    texts = "SELECT seq, 'blob', digest, size, cut, text FROM texts WHERE run = :run"
-    query = f"{_STARTS} UNION ALL {_ENDS} UNION ALL {texts} ORDER BY seq"
+    query = f"{_STARTS} UNION ALL {_ENDS} UNION ALL {_PIECES} UNION ALL {_TEXTS} ORDER BY seq"
     for row in connection.execute(query, {"run": found[0], "since": 0}):
         if row[1] == "blob":
-            seq, _, digest, size, cut, content = row
+            seq, _, digest, media_type, size, content, cut = row
             head = {"event": "blob", "version": found[1], "run_id": run_id, "seq": seq, "digest": digest}
-            yield json.dumps({**head, "size": size, "text": content, "cut": bool(cut)}, ensure_ascii=False)
+            told = {**head, "size": size, "text": content, "cut": bool(cut), "media_type": media_type}
+            yield json.dumps(told, ensure_ascii=False)
         else:
-            yield event_text(run_id, found[1], *row)
+            yield event_text(run_id, found[1], *row[:6])
 
 
 def event_text(
-    run_id: str, version: int, seq: int, event: str, span_id: str, other: str | None, time: float, payload: str
+    run_id: str, version: int, seq: int, event: str, span_id: str, other: str | int | None, time: float, payload: str
 ) -> str:
     """Return the event as the recorder's JSON has it; names of runs and spans need no escapes."""
     head = f'{{"event":"{event}","version":{version},"run_id":"{run_id}","seq":{seq},"span_id":"{span_id}"'
     if event == "start":
         parent = f'"{other}"' if other is not None else "null"
         return f'{head},"parent_id":{parent},"started":{time!r},"payload":{payload}}}'
+    if event == "text":
+        return (
+            f'{head},"at":{time!r},"text":{json.dumps(payload, ensure_ascii=False)},"anew":{json.dumps(bool(other))}}}'
+        )
     return f'{head},"ended":{time!r},"status":"{other}","payload":{payload}}}'
 
 

@@ -76,7 +76,7 @@ def drop_runs(connection: sqlite3.Connection, runs: list[int], *, full_text: boo
 
 
 def sweep(database: Database) -> None:
-    """Delete the spans, texts and gaps of runs that were dropped, also of those that a crash left behind."""
+    """Delete the spans, texts, pieces and gaps of runs that were dropped, also of those that a crash left behind."""
     swept = False
     while database.write(_sweep_slice):
         swept = True
@@ -201,6 +201,7 @@ def _sweep_slice(connection: sqlite3.Connection) -> bool:
     room = _SLICE
     for query in (
         "DELETE FROM texts WHERE id IN (SELECT id FROM texts WHERE run = ? LIMIT ?)",
+        "DELETE FROM pieces WHERE id IN (SELECT id FROM pieces WHERE run = ? LIMIT ?)",
         "DELETE FROM spans WHERE id IN (SELECT id FROM spans WHERE run = ? LIMIT ?)",
         "DELETE FROM gaps WHERE run = ?1 AND first IN (SELECT first FROM gaps WHERE run = ?1 LIMIT ?2)",
     ):

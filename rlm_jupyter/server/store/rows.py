@@ -112,9 +112,9 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """A text of a run: a message, a prompt or a reply.
+    """A text of a run: a message, a prompt or a reply; with a ``media_type``, a picture in base64.
 
-    ``size`` counts the characters of the whole, of which ``text`` is an excerpt when ``cut``.
+    ``size`` counts the characters of the whole, of which ``text`` is an excerpt when ``cut``; of a picture its bytes.
     """
 
     digest: str
@@ -122,6 +122,7 @@ class TextRow:
     size: int
     cut: bool
     text: str
+    media_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

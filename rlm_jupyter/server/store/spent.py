@@ -28,7 +28,12 @@ class Spent:
 
     @classmethod
     def by(cls, end: ModelCallEnd | SubcallEnd) -> Spent:
-        """Return what one call took; what cannot be true is not known."""
+        """Return what one call took; what cannot be true is not known.
+
+        A reply from a recording took nothing: what is said of it was paid for when it was recorded.
+        """
+        if end.cached:
+            return cls()
         sent, received, cost = _count(end.usage.input_tokens), _count(end.usage.output_tokens), _price(end.usage.cost)
         return cls(
             calls=1 + (_count(end.retries) or 0),

@@ -21,7 +21,7 @@ from .rows import Change, FoundRun, Passages, Pruned, RunRow, SessionRow, TextRo
 from .search import search
 
 if TYPE_CHECKING:
-    from rlm_jupyter.trace.schema import Blob, SpanEnd, SpanStart
+    from rlm_jupyter.trace.schema import Event
     from rlm_jupyter.trace.trace import Trace
     from rlm_jupyter.trace.wire import SessionRecord
 
@@ -61,9 +61,7 @@ class Store:
 
     # Writes.
 
-    def take(
-        self, kernel_id: str, notebook_id: int | None, events: Sequence[SpanStart | SpanEnd | Blob]
-    ) -> tuple[list[Change], int]:
+    def take(self, kernel_id: str, notebook_id: int | None, events: Sequence[Event]) -> tuple[list[Change], int]:
         """Store events that a kernel sent, and return what they changed, run by run, and how many were refused.
 
         They may come in any order, and again: the first one under a number stays, and the same one again changes

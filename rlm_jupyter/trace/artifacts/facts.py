@@ -16,6 +16,7 @@ from rlm_jupyter.trace.schema import (
     Status,
     SubcallEnd,
     SubcallStart,
+    UsageRecord,
 )
 from rlm_jupyter.trace.trace import Span, Trace
 
@@ -28,6 +29,7 @@ __all__ = [
     "count_text",
     "error_of",
     "first_line",
+    "is_cached",
     "is_compaction",
     "is_out_of_iterations",
     "iteration_title",
@@ -97,13 +99,16 @@ def count_text(count: int, noun: str) -> str:
 
 
 def token_counts(spans: Iterable[Span]) -> tuple[int | None, int | None]:
-    """Return the input and output tokens of the calls among the spans; None while no server said."""
+    """Return the input and output tokens of the calls among the spans; None while no server said.
+
+    A reply from a recording took none.
+    """
     sent: int | None = None
     received: int | None = None
     for span in spans:
         end = span.end.payload if span.end is not None else None
         if isinstance(end, ModelCallEnd | SubcallEnd):
-            usage = end.usage
+            usage = UsageRecord(input_tokens=0, output_tokens=0) if end.cached else end.usage
             if usage.input_tokens is not None:
                 sent = (sent or 0) + usage.input_tokens
             if usage.output_tokens is not None:
@@ -160,11 +165,19 @@ def run_line(trace: Trace) -> str:
     parts.append(count_text(subcall_count(trace), "sub-call"))
     children = child_count(trace)
     parts += [count_text(children, "child run")] if children else []
+    cached = sum(is_cached(span) for span in trace.walk())
+    parts += [f"{count_text(cached, 'call')} cached"] if cached else []
     parts.append(tokens_text(tokens_of(trace)))
     parts.append(f"cost {cost_text(cost_of(trace))}")
     if trace.root is not None and trace.root.seconds is not None:
         parts.append(seconds_text(trace.root.seconds))
     return " · ".join(parts)
+
+
+def is_cached(span: Span) -> bool:
+    """Return whether the span is a call whose reply comes from a recording: it took no tokens and no money."""
+    payload = span.end.payload if span.end is not None else None
+    return isinstance(payload, ModelCallEnd | SubcallEnd) and payload.cached
 
 
 def is_compaction(span: Span) -> bool:
@@ -178,7 +191,12 @@ def compaction_text(span: Span) -> str:
     failed = error_of(span)
     told = f"failed: {first_line(f'{failed.name}: {failed.message}')}" if failed is not None else ""
     took = seconds_text(span.seconds) if span.end is not None else "running"
-    parts = ["the conversation was summed up", told, tokens_text(token_counts([span])), took]
+    parts = [
+        "the conversation was summed up",
+        told,
+        "cached" if is_cached(span) else tokens_text(token_counts([span])),
+        took,
+    ]
     return " · ".join(part for part in parts if part)
 
 
@@ -221,9 +239,10 @@ def error_of(span: Span) -> ErrorRecord | None:
 
 
 def reply_to(trace: Trace, span: Span) -> str:
-    """Return the model's reply to a call; the excerpt of one that was cut, and nothing while there is none."""
+    """Return the model's reply to a call; the excerpt of one that was cut, and what has come of one without its end."""
     payload = span.end.payload if span.end is not None else None
-    return trace.text(payload.reply) if isinstance(payload, ModelCallEnd | SubcallEnd) else ""
+    reply = trace.text(payload.reply) if isinstance(payload, ModelCallEnd | SubcallEnd) else ""
+    return reply or span.text
 
 
 def prose_of(reply: str, codes: Iterable[str]) -> str:

@@ -27,11 +27,10 @@ from .facts import (
     run_line,
     seconds_text,
     status_text,
-    token_counts,
-    tokens_text,
 )
 from .inert import code_span, fenced, folded, inert_markdown, plain_text
 from .outputs import notebook_outputs, output_text
+from .replies import call_text, remarks_markdown
 from .review import notes_markdown, proposed_code, review_of, review_text
 from .room import ENDLESS, Room
 
@@ -189,6 +188,8 @@ def _model_call(trace: Trace, span: Span, place: _Place) -> Iterator[str]:
     if reply:
         yield _heading(place.level, "Model Response")
         yield place.holds(inert_markdown(head_and_tail(reply, _CHILD_LIMIT) if place.depth else reply))
+    limit = (_CHILD_LIMIT,) if place.depth else ()
+    yield from map(place.holds, remarks_markdown(trace, span, *limit))
     if error is not None:
         yield _heading(place.level, "Model Call Failed")
         yield fenced(f"{error.name}: {error.message}")
@@ -272,7 +273,7 @@ def _subcall(trace: Trace, span: Span, number: int) -> Iterator[str]:
     if not isinstance(start, SubcallStart):
         return
     answered = end.response_model if isinstance(end, SubcallEnd) and end.response_model else start.model
-    counts = [tokens_text(token_counts([span])), seconds_text(span.seconds)] if span.end is not None else ["running"]
+    counts = [call_text(span), seconds_text(span.seconds)] if span.end is not None else ["running"]
     status = [str(span.status)] if span.status not in ("ok", None) else []
     yield f"**{number}.** {' · '.join((code_span(answered), *status, *counts))}"
     yield fenced(head_and_tail(trace.text(start.prompt), _SUBCALL_LIMIT), "text")
@@ -280,6 +281,7 @@ def _subcall(trace: Trace, span: Span, number: int) -> Iterator[str]:
         yield fenced(head_and_tail(f"{error.name}: {error.message}", _SUBCALL_LIMIT), "text")
     else:
         yield fenced(head_and_tail(reply_to(trace, span), _SUBCALL_LIMIT), "text")
+    yield from remarks_markdown(trace, span, _SUBCALL_LIMIT)
 
 
 def _heading(level: int, title: str) -> str:

@@ -42,6 +42,7 @@ from .facts import (
 from .inert import fenced, folded, inert_markdown, plain_text
 from .markdown import children_markdown, compaction_markdown, rejection_markdown, subcalls_markdown
 from .outputs import notebook_outputs, output_size
+from .replies import pictures_of, remarks_markdown
 from .review import notes_markdown, proposed_code, review_markdown, review_of
 from .room import Room
 
@@ -207,7 +208,8 @@ def _iteration(page: _Page, iteration: Span) -> Iterator[Cell]:
     blocks = [span for span in iteration.children if span.kind == "code"]
     prose = _prose(page.trace, iteration, blocks)
     page.words.take(len(prose))
-    yield _markdown(page, iteration, "assistant", [tag, "role-assistant"], prose)
+    told = _markdown(page, iteration, "assistant", [tag, "role-assistant"], prose)
+    yield _illustrated(page, told, [call for call in iteration.children if call.kind == "model_call"])
     for block in blocks:
         if review_of(block) in ("edited", "rejected"):
             yield _reviewed(page, block, [tag, "role-review"])
@@ -223,7 +225,8 @@ def _asked(page: _Page, span: Span, tags: list[str]) -> Iterator[Cell]:
     """Tell which models and child runs were asked right below a span, a code block as a rule."""
     calls = [child for child in span.children if child.kind == "subcall"]
     if calls or omitted_below(page.trace, span).calls.count:
-        yield _markdown(page, span, "calls", [*tags, "role-llm-calls"], _folded(page, span, calls))
+        told_calls = _markdown(page, span, "calls", [*tags, "role-llm-calls"], _folded(page, span, calls))
+        yield _illustrated(page, told_calls, calls)
     if told := children_markdown(page.trace, span, 3, page.asked):
         yield _markdown(page, span, "children", [*tags, "role-llm-calls", "role-child-runs"], told)
 
@@ -239,6 +242,7 @@ def _prose(trace: Trace, iteration: Span, blocks: Sequence[Span]) -> str:
         prose, error = prose_of(reply_to(trace, call), codes), error_of(call)
         if prose:
             parts.append(inert_markdown(prose))
+        parts += remarks_markdown(trace, call)
         if error is not None:
             parts += ["**The model call failed.**", fenced(f"{error.name}: {error.message}", "text")]
     return "\n\n".join(parts)
@@ -255,6 +259,19 @@ def _folded(page: _Page, span: Span, calls: Sequence[Span]) -> str:
     if page.asked.full:
         return f"*{plain_text(' · '.join(parts))}, {_ELSEWHERE}.*"
     return folded(" · ".join(parts), subcalls_markdown(page.trace, calls, page.asked, omitted.count))
+
+
+def _illustrated(page: _Page, cell: Cell, calls: Sequence[Span]) -> Cell:
+    """Return the cell with the pictures that the models were shown in these calls below its text, attached to it."""
+    attachments: dict[str, dict[str, str]] = {}
+    for blob in pictures_of(page.trace, calls):
+        if blob.media_type is not None and page.outputs.take(len(blob.text)):
+            name = f"{blob.digest.rpartition(':')[2]}.{blob.media_type.rpartition('/')[2]}"
+            attachments[name] = {blob.media_type: blob.text}
+    if not attachments:
+        return cell
+    shown = [f"![a picture that the model was shown](attachment:{name})" for name in attachments]
+    return {**cell, "source": "\n\n".join([cell["source"], *shown]), "attachments": attachments}
 
 
 def _reviewed(page: _Page, block: Span, tags: list[str]) -> Cell:

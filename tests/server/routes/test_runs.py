@@ -148,13 +148,14 @@ async def test_the_texts_come_with_the_events_when_asked_for_and_one_by_one(rest
     events = recorded("Which colour has the lamp?")
     run_id = rest.keep(events)
     told = await rest.get(f"runs/{run_id}/spans", texts="true")
-    named = {digest for event in events if not isinstance(event, Blob) for digest in digests_in(event)}
+    named = {digest for event in events if isinstance(event, SpanStart | SpanEnd) for digest in digests_in(event)}
     texts = {event.digest: event.text for event in events if isinstance(event, Blob)}
     assert {digest: text["text"] for digest, text in told["texts"].items()} == {each: texts[each] for each in named}
     assert "texts" not in await rest.get(f"runs/{run_id}/spans")
     digest = next(iter(texts))
     alone = await rest.get(f"runs/{run_id}/texts/{escaped(digest)}")
-    assert alone == {"digest": digest, "size": len(texts[digest]), "text": texts[digest], "cut": False}
+    text = {"digest": digest, "size": len(texts[digest]), "text": texts[digest], "cut": False, "media_type": None}
+    assert alone == text
     unknown = await rest.ask("GET", f"runs/{run_id}/texts/sha256:{'0' * 32}")
     assert unknown.status == 404
 

@@ -26,6 +26,7 @@ from rlm_jupyter.trace.schema import (
     RunStart,
     SpanEnd,
     SpanStart,
+    SpanText,
     SubcallEnd,
     SubcallStart,
     UsageRecord,
@@ -122,6 +123,8 @@ def test_the_first_event_under_a_number_stays(store: Store) -> None:
             other: Event = event.model_copy(update={"text": "other"})
         elif isinstance(event, SpanEnd):
             other = event.model_copy(update={"ended": event.ended + 1})
+        elif isinstance(event, SpanText):
+            other = event.model_copy(update={"text": "other"})
         else:
             other = event.model_copy(update={"started": event.started - 1})
         assert take(store, other) == 1

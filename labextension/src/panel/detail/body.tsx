@@ -58,7 +58,7 @@ function Answered({ run, span }: { run: RunModel; span: Span }): ReactElement {
 
 function Told({ run, span }: { run: RunModel; span: Span }): ReactElement | null {
   if (span.kind === 'subcall') {
-    return <Prompt run={run} digest={(span.start.payload as Schemas['SubcallStart']).prompt} />;
+    return <Prompt run={run} start={span.start.payload as Schemas['SubcallStart']} />;
   }
   const call = span.kind === 'iteration' ? callOf(span) : span;
   return call ? <Messages run={run} span={call} /> : null;

@@ -11,10 +11,24 @@ import { useTick } from '../tick';
 const MANY = 1_000;
 const SECOND = 1_000;
 
+/** How much is told of how replies were sampled: so many arguments, in so many characters each. */
+const SAMPLING = 10;
+const SAMPLED = 60;
+
 interface FactsProps {
   run: RunModel;
   span: Span;
   visible: boolean;
+}
+
+/** What went to the model's API besides the messages, such as `temperature 0.2`. */
+function samplingOf(span: Span): string[] {
+  const payload = span.start.payload as { sampling?: unknown };
+  const sampling = payload.sampling;
+  const isNamed = typeof sampling === 'object' && sampling !== null;
+  return (isNamed ? Object.entries(sampling) : [])
+    .slice(0, SAMPLING)
+    .map(([name, value]) => `${name} ${JSON.stringify(value)}`.slice(0, SAMPLED));
 }
 
 /** Total and own time, tokens and money of a span, in one line; they go on while it runs. */
@@ -31,7 +45,9 @@ export function Facts({ run, span, visible }: FactsProps): ReactElement {
     usage.calls > 0 && trans.__('%1 in', format.tokens(usage.inputTokens)),
     usage.calls > 0 && trans.__('%1 out', format.tokens(usage.outputTokens)),
     usage.calls > 0 && format.cost(usage),
-    usage.calls > 1 && trans._n('%2 call', '%2 calls', usage.calls, format.count(usage.calls))
+    usage.cachedCalls > 0 && trans.__('%1 cached', format.count(usage.cachedCalls)),
+    usage.calls > 1 && trans._n('%2 call', '%2 calls', usage.calls, format.count(usage.calls)),
+    ...samplingOf(span)
   ];
   return <div className="jp-rlm-Facts jp-rlm-dim">{facts.filter(Boolean).join(' · ')}</div>;
 }

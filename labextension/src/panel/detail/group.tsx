@@ -32,6 +32,9 @@ export function Group({ run, spans, visible }: GroupProps): ReactElement {
     [trans.__('Tokens in'), format.tokens(usage.inputTokens)],
     [trans.__('Tokens out'), format.tokens(usage.outputTokens)],
     [trans.__('Cost'), format.cost(usage)],
+    ...(usage.cachedCalls > 0
+      ? [[trans.__('Cached'), format.count(usage.cachedCalls)] as [string, string]]
+      : []),
     [trans.__('Time'), format.seconds(spanOfAll(spans, now))],
     [trans.__('Time, summed'), format.seconds(timeOfAll(spans, now))],
     [trans.__('Shortest'), format.seconds(times[0] ?? null)],

@@ -2,6 +2,7 @@
 import type { ReactElement } from 'react';
 import { useState } from 'react';
 
+import type { components } from '../../api/generated';
 import type { MessageRecord } from '../../api/types';
 import { count } from '../../model/format';
 import { messagesOf } from '../../model/messages';
@@ -9,8 +10,11 @@ import type { RunModel } from '../../model/run';
 import type { Span } from '../../model/span';
 import { Button } from '../button';
 import { useSurroundings } from '../surroundings';
+import { Pictures } from './picture';
 import { Nothing, Section } from './section';
 import { Stored, useText } from './stored';
+
+type SubcallStart = components['schemas']['SubcallStart'];
 
 interface MessageProps {
   run: RunModel;
@@ -34,6 +38,7 @@ function Message({ run, message, number }: MessageProps): ReactElement {
       copy={record?.text}
     >
       <Stored run={run} digest={message.digest} />
+      <Pictures run={run} digests={message.images} />
     </Section>
   );
 }
@@ -76,12 +81,13 @@ export function Messages({ run, span }: { run: RunModel; span: Span }): ReactEle
 }
 
 /** The prompt of a sub-call. */
-export function Prompt({ run, digest }: { run: RunModel; digest: string }): ReactElement {
+export function Prompt({ run, start }: { run: RunModel; start: SubcallStart }): ReactElement {
   const { trans } = useSurroundings();
-  const record = useText(run, digest);
+  const record = useText(run, start.prompt);
   return (
     <Section title={trans.__('Prompt')} copy={record?.text}>
-      <Stored run={run} digest={digest} />
+      <Stored run={run} digest={start.prompt} />
+      <Pictures run={run} digests={start.images} />
     </Section>
   );
 }

@@ -6,8 +6,10 @@ import type { RunModel } from '../../model/run';
 import type { Span } from '../../model/span';
 import { useSurroundings } from '../surroundings';
 import { Failure } from './failure';
+import { Remarks } from './remarks';
 import { Nothing, Section } from './section';
 import { Stored, useText } from './stored';
+import { Writing } from './writing';
 
 type ReplyEnd = components['schemas']['ModelCallEnd'] | components['schemas']['SubcallEnd'];
 
@@ -17,6 +19,7 @@ export function Reply({ run, span }: { run: RunModel; span: Span }): ReactElemen
   const end = span.end?.payload as ReplyEnd | undefined;
   const record = useText(run, end?.reply);
   const took = [
+    end?.cached ? trans.__('cached') : null,
     end?.response_model === span.model ? null : end?.response_model,
     end?.retries ? trans._n('%1 retry', '%1 retries', end.retries) : null,
     end?.finish_reason
@@ -30,13 +33,16 @@ export function Reply({ run, span }: { run: RunModel; span: Span }): ReactElemen
           note={took.filter(Boolean).join(' · ')}
           copy={record?.text}
         >
-          <Stored run={run} digest={end.reply} as="markdown" />
+          <Stored run={run} digest={end.reply} as={span.status === 'ok' ? 'markdown' : 'prose'} />
         </Section>
+      ) : span.text ? (
+        <Writing text={span.text} brokenOff={end !== undefined} />
       ) : (
         <Nothing>
           {end ? trans.__('There is no reply.') : trans.__('The model is writing …')}
         </Nothing>
       )}
+      {end && <Remarks run={run} end={end} />}
     </>
   );
 }

@@ -2,6 +2,7 @@
 import type { GroupRow, Row } from '../../model/rows';
 import type { RunModel } from '../../model/run';
 import type { Span } from '../../model/span';
+import { callOf } from './tabs';
 
 /** From how many spans on the sums of a group are worked out once a second only, while it grows. */
 const MANY = 1_000;
@@ -14,6 +15,12 @@ function groupStamp(row: GroupRow, run: RunModel): string {
 /** What a span is made of, as far as its detail shows it: for an iteration its calls and blocks. */
 function partsOf(span: Span): string {
   return span.kind === 'iteration' ? span.children.map(child => child.status).join() : '';
+}
+
+/** How much has come of a reply that is being written. */
+function writtenOf(span: Span): number {
+  const call = span.kind === 'iteration' ? callOf(span) : span;
+  return call?.status === 'running' ? (call.written?.text.length ?? 0) : 0;
 }
 
 /** How many iterations there are: the messages of a call are told apart from those of the one before. */
@@ -32,5 +39,13 @@ export function stampOf(span: Span, row: Row | null, run: RunModel): string {
   const texts = span.kind === 'run' ? `${question?.length ?? 0} ${answer?.length ?? 0}` : '';
   // What comes late in what has ended changes its sums; those of what runs are told anew anyway.
   const late = span.status === 'running' ? '' : `${span.usage.calls}`;
-  return [run.state, span.status, partsOf(span), callsOf(span, run), texts, late].join(' ');
+  return [
+    run.state,
+    span.status,
+    partsOf(span),
+    callsOf(span, run),
+    texts,
+    late,
+    writtenOf(span)
+  ].join(' ');
 }

@@ -22,7 +22,8 @@ interface StoredProps {
   as?: 'prose' | 'markdown';
 }
 
-function Missing({ run, digest }: { run: RunModel; digest: string }): ReactElement {
+/** What stands in place of a text that is not here: that it is being fetched, or why it cannot be had. */
+export function Missing({ run, digest }: { run: RunModel; digest: string }): ReactElement {
   const { trans } = useSurroundings();
   const problem = run.texts.problem(digest);
   if (!problem) {

@@ -5,21 +5,34 @@ The control channel is served by a thread of its own, so that an answer arrives 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
 import json
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar, copy_context
 from typing import Any
 
+from .prompts import packed
 from .scaffold import ScaffoldError
 
-__all__ = ["Asking", "carry_cell_into_threads", "current_cell", "send"]
+__all__ = ["QUERIES", "Asking", "carry_cell_into_threads", "current_cell", "send"]
 
 current_cell: ContextVar[str | None] = ContextVar("rlm_jupyter_cell", default=None)
 """The cell that the calling code belongs to; threads that a cell starts belong to it, too."""
+
+QUERIES = (
+    "llm_query",
+    "llm_query_batched",
+    "llm_query_async",
+    "rlm_query",
+    "rlm_query_batched",
+    "rlm_query_async",
+)
+"""The scaffold's names by which model code asks models."""
 
 _SLICE = 0.5  # seconds; a wait without an end cannot be interrupted on every platform
 
@@ -29,9 +42,29 @@ class QueryError(Exception):
 
 
 class _Waiting:
-    def __init__(self) -> None:
+    """For an answer: in a thread, or with a ``loop`` on that."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.answered = threading.Event()
         self.answer: dict[str, Any] = {}
+        self._loop = loop
+        self._woken: asyncio.Future[None] | None = loop.create_future() if loop is not None else None
+
+    def take(self, answer: dict[str, Any]) -> None:
+        self.answer = answer
+        self.answered.set()
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed
+                self._loop.call_soon_threadsafe(self._wake)
+
+    async def wait(self, seconds: float | None) -> None:
+        """Wait for the answer on the loop, for so many seconds at most."""
+        if self._woken is not None:
+            await asyncio.wait([self._woken], timeout=seconds)
+
+    def _wake(self) -> None:
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
 
 
 class Asking:
@@ -46,11 +79,19 @@ class Asking:
         self._errors: dict[str, type[QueryError]] = {}
         kernel.control_handlers["rlm_answer"] = self._answered
 
-    def llm_query(self, prompt: str, model: str | None = None) -> str:
+    async def llm_query_async(self, prompt: Any, model: str | None = None) -> str:
+        """Ask a language model, and return its reply, when it is awaited."""
+        return str(await self._ask_async("llm_query_async", prompt, model))
+
+    async def rlm_query_async(self, prompt: Any, model: str | None = None) -> str:
+        """Ask a child that works as you do, and return its answer, when it is awaited."""
+        return str(await self._ask_async("rlm_query_async", prompt, model))
+
+    def llm_query(self, prompt: Any, model: str | None = None) -> str:
         """Ask a language model, and return its reply."""
         return str(self._ask("llm_query", prompt, model))
 
-    def llm_query_batched(self, prompts: list[str], model: str | None = None) -> list[str]:
+    def llm_query_batched(self, prompts: list[Any], model: str | None = None) -> list[str]:
         """Ask about all the prompts at once; a call that failed gives a string that begins with ``Error:``."""
         return self._batch("llm_query_batched", prompts, model)
 
@@ -70,17 +111,37 @@ class Asking:
             return [f"Error: {error}" for _ in listed]
 
     def _ask(self, kind: str, prompt: Any, model: str | None) -> Any:
+        with self._asked(kind, prompt, model, _Waiting()) as (_, waiting):
+            self._wait(waiting)
+        return self._answer(waiting)
+
+    async def _ask_async(self, kind: str, prompt: Any, model: str | None) -> Any:
+        with self._asked(kind, prompt, model, _Waiting(asyncio.get_running_loop())) as (number, waiting):
+            try:
+                await waiting.wait(self._timeout)
+            finally:
+                if not waiting.answered.is_set():  # the task was cancelled, or the time is up: nobody waits any more
+                    send(self._kernel, "rlm_query", {"query": number, "kind": "cancel", "cell": None}, b"")
+            if not waiting.answered.is_set():
+                self._time_is_up()
+        return self._answer(waiting)
+
+    @contextlib.contextmanager
+    def _asked(self, kind: str, prompt: Any, model: str | None, waiting: _Waiting) -> Iterator[tuple[str, _Waiting]]:
+        """Send the query, and let its answer find who waits for it."""
         if os.getpid() != self._process:
             msg = f"{kind} works in the kernel's own process, and this is a fork of it. Use threads, or a batch."
             raise ScaffoldError(msg)
+        text = packed(kind, prompt, model)
         number = str(next(self._numbers))
-        waiting = self._waiting[number] = _Waiting()
+        self._waiting[number] = waiting
         try:
-            text = _json({"prompt": prompt, "model": model})
             send(self._kernel, "rlm_query", {"query": number, "kind": kind, "cell": current_cell.get()}, text)
-            self._wait(waiting)
+            yield number, waiting
         finally:
             del self._waiting[number]
+
+    def _answer(self, waiting: _Waiting) -> Any:
         error = waiting.answer.get("error")
         if error is not None:
             raise self._error(error["name"])(error["message"])
@@ -90,15 +151,17 @@ class Asking:
         deadline = float("inf") if self._timeout is None else time.monotonic() + self._timeout
         while not waiting.answered.wait(max(0.0, min(_SLICE, deadline - time.monotonic()))):
             if time.monotonic() >= deadline:
-                msg = f"No answer came within the {self._timeout:g} s that a query may take (subcall_timeout)."
-                raise TimeoutError(msg)
+                self._time_is_up()
+
+    def _time_is_up(self) -> None:
+        msg = f"No answer came within the {self._timeout:g} s that a query may take (subcall_timeout)."
+        raise TimeoutError(msg)
 
     def _answered(self, stream: Any, ident: Any, message: Mapping[str, Any]) -> None:
         """Take an answer, in the control channel's thread. One that nobody waits for any more is dropped."""
         waiting = self._waiting.get(message["content"]["query"])
         if waiting is not None:
-            waiting.answer = json.loads(bytes(message["buffers"][0]).decode("ascii"))
-            waiting.answered.set()
+            waiting.take(json.loads(bytes(message["buffers"][0]).decode("ascii")))
 
     def _error(self, name: str) -> type[QueryError]:
         if name == "ScaffoldError":
@@ -122,15 +185,3 @@ def carry_cell_into_threads() -> None:
 def send(kernel: Any, kind: str, content: Mapping[str, Any], text: bytes) -> None:
     """Publish a message of ours, from any thread; the text goes beside it, out of the reach of message packers."""
     kernel.session.send(kernel.iopub_socket, kind, dict(content), buffers=[text])
-
-
-def _json(asked: Mapping[str, Any]) -> bytes:
-    try:
-        return json.dumps(asked).encode("ascii")
-    except (TypeError, ValueError):
-        prompt = asked["prompt"]
-        wrong = prompt
-        if isinstance(prompt, list):
-            wrong = next((each for each in prompt if not isinstance(each, str)), prompt)
-        msg = f"A prompt is a string, and this one is of type {type(wrong).__name__}: put it into an f-string."
-        raise ScaffoldError(msg) from None

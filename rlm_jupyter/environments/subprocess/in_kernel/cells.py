@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -11,8 +12,9 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from .asking import Asking, carry_cell_into_threads, current_cell, send
+from .asking import QUERIES, Asking, carry_cell_into_threads, current_cell, send
 from .parent import end_with
+from .pictures import Picture
 from .scaffold import Answer, Overlay, ScaffoldError, scaffold_names
 from .streams import Bounded
 from .tracebacks import cell_name, traceback_text
@@ -24,6 +26,16 @@ _PREVIEW = 200  # characters
 _PREVIEWING = 0.01  # seconds after a cell; the rest of the variables are told without
 _PREVIEWED = frozenset("builtins collections datetime decimal numpy pandas pathlib polars pyarrow".split())
 """Libraries whose reprs are short and without effects; others' are not asked for behind the model's back."""
+
+
+class _Unpickler(pickle.Unpickler):
+    """Makes the host's pictures ours: the kernel's Python need not have the package."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return the class or function of that name."""
+        if (module, name) == ("rlm_jupyter.core.pictures", "Picture"):
+            return Picture
+        return super().find_class(module, name)
 
 
 class Cells:
@@ -53,8 +65,7 @@ class Cells:
         self._before: Any = None
         self._answer = Answer(shell.user_ns)
         self._overlay = Overlay(shell.user_ns)
-        queries = ("llm_query", "llm_query_batched", "rlm_query", "rlm_query_batched")
-        self._overlay.lay({name: getattr(asking, name) for name in queries})
+        self._overlay.lay({name: getattr(asking, name) for name in QUERIES})
         self._overlay.lay(scaffold_names(self._answer, self._show_vars))
         shell.events.register("pre_run_cell", self._begin)
         shell.events.register("post_run_cell", self._end)
@@ -81,7 +92,7 @@ class Cells:
             return self._overlay.names[each["same"]]
         if "items" in each:
             return [self._overlay.names[name] for name in each["items"]]
-        return pickle.loads(parts[each["part"]])  # noqa: S301 - from the host, who may run anything here
+        return _Unpickler(io.BytesIO(parts[each["part"]])).load()
 
     def _set_answer(self, told: Mapping[str, Any]) -> None:
         if "content" in told:

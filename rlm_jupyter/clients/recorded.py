@@ -1,0 +1,224 @@
+"""Answers from what was recorded: the same request gets the same reply, and no server is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from rlm_jupyter.core.errors import ClientError
+from rlm_jupyter.core.protocols import Client, ModelReply, ModelRequest, OnText
+from rlm_jupyter.core.request_key import MessageKey, message_keys, request_key
+
+from .cache import Cache
+
+__all__ = ["Asked", "CachedReplies", "NotAskedError", "RecordedCall", "RecordedClient", "Recording", "Source"]
+
+_SHOWN = 80  # characters of a message that an error quotes
+
+Outcome: TypeAlias = ModelReply | ClientError
+
+
+class NotAskedError(ClientError):
+    """There is no recorded reply, or a recorded error; nobody was asked, and nothing was paid."""
+
+    @property
+    def refused(self) -> bool:
+        """That nobody did the work."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """A call as it was recorded: what was asked, and the reply or the error that came."""
+
+    model: str
+    messages: tuple[MessageKey, ...]
+    sampling: Mapping[str, Any]
+    outcome: Outcome
+
+    @property
+    def key(self) -> str:
+        """The key of the request."""
+        return request_key(self.model, self.messages, self.sampling)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that is looked for. ``any_model``: it names none, and is answered whoever it was asked of."""
+
+    model: str
+    messages: tuple[MessageKey, ...]
+    sampling: Mapping[str, Any]
+    any_model: bool = False
+
+
+class Source(Protocol):
+    """Where recorded replies are found."""
+
+    async def find(self, asked: Asked) -> Outcome | None:
+        """Return what is recorded of the request, or None."""
+
+    def nearest(self, asked: Asked) -> str:
+        """Return what of the request is recorded, in a sentence, once it was not found."""
+
+
+@dataclass(slots=True)
+class _Line:
+    """What a request was answered, time after time."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    told: int = 0
+
+    def next(self) -> Outcome:
+        outcome = self.outcomes[min(self.told, len(self.outcomes) - 1)]
+        self.told += 1
+        return outcome
+
+
+class Recording:
+    """Calls in the order in which they were made; a request that was made again gets the next reply, and then the last.
+
+    ``text`` gives the text of a digest, as far as it is known: for what an error says.
+    """
+
+    def __init__(self, calls: Iterable[RecordedCall], text: Callable[[str], str] = lambda _: "") -> None:
+        self._calls = list(calls)
+        self._text = text
+        self._lines: dict[str, _Line] = {}
+        self._of_any_model: dict[str, _Line] = {}
+        for call in self._calls:
+            self._lines.setdefault(call.key, _Line()).outcomes.append(call.outcome)
+            unnamed = request_key("", call.messages, call.sampling)
+            self._of_any_model.setdefault(unnamed, _Line()).outcomes.append(call.outcome)
+
+    async def find(self, asked: Asked) -> Outcome | None:
+        """Return what is recorded of the request, or None."""
+        line = self._lines.get(request_key(asked.model, asked.messages, asked.sampling))
+        if line is None and asked.any_model:
+            line = self._of_any_model.get(request_key("", asked.messages, asked.sampling))
+        return line.next() if line is not None else None
+
+    def nearest(self, asked: Asked) -> str:
+        """Return what of the request is recorded, in a sentence."""
+        if not self._calls:
+            return "No call is recorded."
+        same = [call for call in self._calls if call.messages == asked.messages]
+        if any(call.model == asked.model for call in same):
+            return (
+                f"The recorded call has the same messages and model, but other sampling: {same[0].sampling or 'none'}."
+            )
+        if same:
+            return f"The recorded call has the same messages, but another model: {same[0].model}."
+        nearest = max(self._calls, key=lambda call: _in_common(call.messages, asked.messages))
+        common = _in_common(nearest.messages, asked.messages)
+        if common == 0:
+            return "No recorded call begins with the same message."
+        if common == len(asked.messages):
+            return f"A recorded call begins with its {common} messages, but goes on."
+        told = f"The nearest recorded call has the same first {common} of its {len(asked.messages)} messages"
+        if common == len(nearest.messages):
+            return f"{told}, and ends there."
+        differs = self._text(nearest.messages[common][1])
+        return f"{told}; then it goes on: {_quoted(differs)}." if differs else f"{told}."
+
+
+class CachedReplies:
+    """The replies that a cache holds."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    async def find(self, asked: Asked) -> Outcome | None:
+        """Return what is kept of the request, or None."""
+        return await self._cache.get(request_key(asked.model, asked.messages, asked.sampling))
+
+    def nearest(self, asked: Asked) -> str:
+        """Return where it was looked for: a cache does not tell what its requests were."""
+        return f"The cache {self._cache.path} has none to this request: the same model, messages and sampling."
+
+
+class RecordedClient:
+    """Answers from recorded calls, and asks ``live`` for the rest; without one, what is not recorded is an error.
+
+    ``redact`` takes out of a text what was taken out of it when it was recorded.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        model_name: str,
+        *,
+        live: Client | None = None,
+        redact: Callable[[str], str] = str,
+        any_model: bool = False,
+    ) -> None:
+        self._source = source
+        self._model_name = model_name
+        self._live = live
+        self._redact = redact
+        self._any_model = any_model
+
+    @property
+    def model_name(self) -> str:
+        """The model that is asked when a request names none."""
+        return self._model_name
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """Those of the client that is asked for the rest."""
+        return self._live.secrets if self._live is not None else ()
+
+    async def acompletion(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
+        """Return the recorded reply, with the usage that it had.
+
+        Raises ``NotAskedError`` where an error is recorded, and for what is not, unless there is a live client.
+        """
+        asked = Asked(
+            request.model or self._model_name,
+            tuple(message_keys(request.messages, self._redact)),
+            _redacted(dict(request.sampling), self._redact),
+            any_model=self._any_model and request.model is None,
+        )
+        outcome = await self._source.find(asked)
+        if isinstance(outcome, ModelReply):
+            if on_text is not None:
+                on_text(outcome.text)
+            return outcome
+        if self._live is not None:
+            return await self._live.acompletion(request, on_text)
+        if outcome is not None:
+            raise NotAskedError(str(outcome))
+        raise NotAskedError(self._missing(asked, request))
+
+    async def aclose(self) -> None:
+        """Close the live client's connections. May be called twice."""
+        if self._live is not None:
+            await self._live.aclose()
+
+    def _missing(self, asked: Asked, request: ModelRequest) -> str:
+        last = self._redact(request.messages[-1]["content"]) if request.messages else ""
+        return (
+            f"No reply is recorded for this request to {asked.model}: {_quoted(last)}. {self._source.nearest(asked)} "
+            'Give backend_kwargs={..., "live": ("openai", {"model_name": ...})} to have a model asked instead.'
+        )
+
+
+def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {redact(str(name)): _redacted(each, redact) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(each, redact) for each in value]
+    return value
+
+
+def _in_common(recorded: Sequence[MessageKey], asked: Sequence[MessageKey]) -> int:
+    pairs = zip(recorded, asked, strict=False)
+    return next((at for at, (one, other) in enumerate(pairs) if one != other), min(len(recorded), len(asked)))
+
+
+def _quoted(text: str) -> str:
+    line = " ".join(text.split())
+    return f'"{line[:_SHOWN]}..."' if len(line) > _SHOWN else f'"{line}"'
