@@ -34,7 +34,7 @@ GENERATED := labextension/src/api/generated.ts
 demo: .venv/dev  # answer two questions about the standard library in a real kernel, with no key
 	$(BIN)/python docs/examples/demo.py
 
-test: .venv/labextension .venv/chromium  # run the tests: TypeScript, Python, the browser
+test: .venv/labextension .venv/litellm .venv/chromium  # run the tests: TypeScript, Python, the browser
 	$(JLPM) test
 	$(BIN)/python -m pytest --ignore tests/ui --numprocesses auto --dist loadfile
 	$(BIN)/python -m pytest tests/ui
@@ -47,8 +47,8 @@ lint: .venv/dev $(MODULES)  # check style, types, import directions, the generat
 	$(JLPM) lint
 	@$(call GENERATE,.venv/generated.ts)
 	@diff -u $(GENERATED) .venv/generated.ts >&2 || { echo "$(GENERATED) is not current: run make types." >&2; exit 1; }
-	@! grep -nE '://| @ ' constraints.txt labextension/yarn.lock \
-		|| { echo "constraints.txt and yarn.lock must name versions, not addresses." >&2; exit 1; }
+	@! grep -nE '://| @ ' constraints.txt tests/litellm.txt tests/benchmarks/peers/*.txt labextension/yarn.lock \
+		|| { echo "What pins versions (constraints.txt, yarn.lock, ...) must name no addresses." >&2; exit 1; }
 
 types: .venv/dev $(MODULES)  # write the TypeScript types of the server's answers and the trace's events anew
 	$(call GENERATE,$(GENERATED))
@@ -56,15 +56,26 @@ types: .venv/dev $(MODULES)  # write the TypeScript types of the server's answer
 soak: .venv/dev  # kill kernels 100 times and servers 20 times in the middle of runs; takes half an hour
 	RLM_JUPYTER_SOAK=20 $(BIN)/python -m pytest tests/server/test_kills.py
 
-bench: .venv/bench  # measure against PyPI's rlms, in the same run
-	$(BIN)/python tests/benchmarks/run.py
+bench: .venv/bench .venv/peers/rlms/installed .venv/peers/dspy/installed  # measure beside PyPI's rlms and dspy
+	$(BIN)/python tests/benchmarks/run.py --write docs/benchmarks.md
 
 lab: .venv/lab  # open the examples in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir docs/examples
 
+# What litellm wants (boto3, which is for Bedrock, and with it an old python-dateutil; the newest certifi) is not to hold
+# back all the rest: it is pinned apart, without them.
+COMPILE = $(BIN)/uv pip compile --quiet --upgrade --system-certs --no-emit-index-url --universal --no-annotate \
+	--no-header --python-version 3.10 --extra dev --extra bench --extra lab pyproject.toml
+COMPILE_PEER = $(BIN)/uv pip compile --quiet --upgrade --system-certs --no-emit-index-url --universal --no-annotate \
+	--no-header
 constraints: $(BIN)/uv  # pin the newest versions that fit pyproject.toml
-	$(BIN)/uv pip compile --quiet --upgrade --system-certs --no-emit-index-url --universal --no-annotate --no-header \
-		--python-version 3.10 --all-extras pyproject.toml --output-file constraints.txt
+	$(COMPILE) --output-file constraints.txt
+	printf 'boto3\nbotocore\n' >.venv/excludes.txt && echo certifi >.venv/overrides.txt
+	$(COMPILE) --extra litellm -c constraints.txt --excludes .venv/excludes.txt --overrides .venv/overrides.txt \
+		--output-file .venv/litellm.txt
+	grep -vxFf constraints.txt .venv/litellm.txt >tests/litellm.txt
+	echo 'rlms[ipython]==0.1.3' | $(COMPILE_PEER) --python-version 3.11 - --output-file tests/benchmarks/peers/rlms.txt
+	echo 'dspy==3.4.1' | $(COMPILE_PEER) --python-version 3.10 - --output-file tests/benchmarks/peers/dspy.txt
 
 clean:  # remove all that was made here, .venv too
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
@@ -77,8 +88,25 @@ clean:  # remove all that was made here, .venv too
 	@$(call INSTALL_US,-e '.[$*]')
 	@touch $@
 
+# What is measured beside us has an environment of its own, in which there is nothing of ours.
+.venv/peers/%/installed: tests/benchmarks/peers/%.txt | .venv/bench
+	@if [ $* = rlms ] && ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+		echo "rlms needs Python 3.11: it is not measured." >&2 && mkdir -p $(@D); \
+	else \
+		echo "Installing $* into $(@D)"; \
+		$(BIN)/python -m venv --clear $(@D) && { \
+			$(BIN)/uv pip install --quiet --python $(@D)/bin/python --link-mode copy --system-certs -r $< \
+			|| $(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<; }; \
+	fi
+	@touch $@
+
 .venv/labextension: .venv/dev $(BUILT)
 	@$(call INSTALL_US,--no-deps -e .)
+	@touch $@
+
+.venv/litellm: .venv/dev tests/litellm.txt
+	@echo "Installing litellm for its tests into .venv"
+	@$(call INSTALL,--no-deps -r tests/litellm.txt)
 	@touch $@
 
 .venv/chromium: .venv/dev tests/ui/browser.py

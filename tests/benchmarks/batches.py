@@ -1,4 +1,4 @@
-"""A thousand sub-calls at once."""
+"""Many sub-calls at once."""
 
 from __future__ import annotations
 
@@ -6,54 +6,85 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Sequence
 from statistics import median
-from typing import Any
 
-from benchmarks.figure import Figure
-from benchmarks.scripted_model import ScriptedModel
-from benchmarks.subject import OURS, THEIRS, in_fresh_process, new_rlm
-from scripts import code
+from benchmarks.bench import Bench
+from benchmarks.figure import OURS, Chart, Figure, Finding, Line
+from benchmarks.scripted_model import Step, answer
+from benchmarks.subject import in_fresh_process
 
 __all__ = ["CALLS", "measure", "seconds"]
 
 CALLS = 1000
-_WIDTH = 64
+_COUNTS = (64, 256, CALLS)
+_WIDTHS = (16, 64)
+_OWN_WIDTHS = {"rlms": 16, "dspy": 8}  # whatever one asks for
 _LATENCY = 0.05  # seconds
-_BATCH = code(
-    "import time",
-    "began = time.perf_counter()",
-    f"replies = llm_query_batched([f'prompt {{number}}' for number in range({CALLS})])",
-    'answer["content"] = str(time.perf_counter() - began)',
-    f'assert replies == ["a sub-call\'s reply"] * {CALLS}',
-    'answer["ready"] = True',
-)
 
 
-def measure(model: ScriptedModel, packages: Sequence[str], runs: int) -> list[Figure]:
-    """Return the seconds of a batch at two widths; rlms is always 16 wide."""
-    wide = seconds(model, OURS, runs, max_concurrent_subcalls=_WIDTH)
-    bare = median(in_fresh_process(_over_bare_aiohttp, model.base_url, runs))
-    narrow = seconds(model, OURS, runs)
-    theirs = [seconds(model, THEIRS, runs)] if THEIRS in packages else []
-    what = f"{CALLS:,} llm_query_batched at 50 ms"
-    ideal, ideal_of_16 = (math.ceil(CALLS / width) * _LATENCY for width in (_WIDTH, 16))
-    return [
-        Figure(f"{what}, {_WIDTH} in flight", "s", wide, *theirs, limit=1.3 * ideal, ideal=ideal),
-        Figure("  to the same calls over bare aiohttp", "x", wide / bare),
-        Figure(f"{what}, 16 in flight (default)", "s", narrow, *theirs, limit=1.3 * ideal_of_16, ideal=ideal_of_16),
+def measure(bench: Bench) -> list[Finding]:
+    """Return the seconds that model code waits for batches, at two widths where the package has the choice."""
+    counts = _COUNTS[:1] if bench.quick else _COUNTS
+    ours = {(count, width): seconds(bench, OURS, count, width=width) for count in counts for width in _WIDTHS}
+    theirs = {count: bench.each(seconds, count, without=[OURS]) for count in counts}
+    figures = []
+    for (count, width), took in ours.items():
+        ideal = math.ceil(count / width) * _LATENCY
+        last = count == CALLS
+        figures.append(
+            Figure(
+                f"{count:,} calls of 50 ms in a batch, {width} in flight",
+                "s",
+                took,
+                theirs[count].get("rlms"),
+                theirs[count].get("dspy"),
+                ideal=ideal,
+                limit=1.3 * ideal if last else None,
+                times={"rlms": 3} if last and width == max(_WIDTHS) else {},
+            )
+        )
+    if not bench.quick:
+        bare = median(in_fresh_process(_over_bare_aiohttp, bench.model.base_url, bench.runs))
+        figures.append(Figure("  the last of these, to the same calls over bare aiohttp", "x", ours[_last()] / bare))
+    return [*figures, _chart(ours, theirs)]
+
+
+def _last() -> tuple[int, int]:
+    return CALLS, max(_WIDTHS)
+
+
+def _chart(ours: dict[tuple[int, int], float], theirs: dict[int, dict[str, float | None]]) -> Chart:
+    counts = sorted(theirs)
+    lines = [
+        Line(f"ours, {width} in flight", OURS, [(float(count), ours[count, width]) for count in counts])
+        for width in _WIDTHS
     ]
+    for name, width in _OWN_WIDTHS.items():
+        points = [(float(count), seconds) for count in counts if (seconds := theirs[count].get(name)) is not None]
+        if points:
+            lines.append(Line(f"{name}, {width} in flight", name, points))
+    for width in _WIDTHS:
+        ideal = [(float(count), math.ceil(count / width) * _LATENCY) for count in counts]
+        lines.append(Line(f"ideal, {width} in flight", "ideal", ideal, ideal=True))
+    return Chart("batches", "A batch of calls that take 50 ms each", "calls in the batch", "seconds", lines)
 
 
-def seconds(model: ScriptedModel, package: str, runs: int, **options: Any) -> float:
-    """Return the median of the seconds that model code waits for its batch."""
-    model.play(_BATCH, delay=_LATENCY)
-    return median(in_fresh_process(_complete, package, model.base_url, runs, options))
+def _batch(count: int) -> Step:
+    """Return a step that answers with the seconds of a batch, whose replies must all be there and in order."""
+    return answer(
+        "import time",
+        "began = time.perf_counter()",
+        f"replies = llm_query_batched([f'prompt {{number}}' for number in range({count})])",
+        "took = time.perf_counter() - began",
+        f"assert replies == [f'reply to prompt {{number}}' for number in range({count})], replies",
+        result="str(took)",
+    )
 
 
-def _complete(package: str, base_url: str, runs: int, options: dict[str, Any]) -> list[float]:
-    rlm = new_rlm(package, base_url, max_iterations=1, **options)
-    return [float(rlm.completion("How long does it take?").response) for _ in range(1 + runs)][1:]
+def seconds(bench: Bench, name: str, count: int, **options: int) -> float:
+    """Return the median of the seconds that model code waits for a batch of so many calls."""
+    bench.model.play(_batch(count), package=name, delay=_LATENCY)
+    return bench.median(name, iterations=1, **options)
 
 
 def _over_bare_aiohttp(base_url: str, runs: int) -> list[float]:
@@ -61,7 +92,7 @@ def _over_bare_aiohttp(base_url: str, runs: int) -> list[float]:
     import aiohttp
 
     async def batch(session: aiohttp.ClientSession) -> float:
-        room = asyncio.Semaphore(_WIDTH)
+        room = asyncio.Semaphore(max(_WIDTHS))
 
         async def call(number: int) -> None:
             body = {"model": "scripted", "messages": [{"role": "user", "content": f"prompt {number}"}]}

@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from statistics import median
-from typing import Any
+from benchmarks.bench import Bench
+from benchmarks.figure import Figure, compared
+from benchmarks.scripted_model import Step, answer
 
-from benchmarks.figure import Figure
-from benchmarks.scripted_model import ScriptedModel
-from benchmarks.subject import OURS, THEIRS, in_fresh_process, new_rlm
-from scripts import code
-
-__all__ = ["measure"]
+__all__ = ["CHILD", "fan_out", "measure"]
 
 _CHILDREN = 16
 _LATENCY = 0.05  # seconds
-_FAN_OUT = code(
-    "import time",
-    f"prompts = [f'question {{number}}' for number in range({_CHILDREN})]",
-    "began = time.perf_counter()",
-    "answers = rlm_query_batched(prompts)",
-    'answer["content"] = str(time.perf_counter() - began)',
-    f"assert answers == ['its answer'] * {_CHILDREN}, answers",
-    'answer["ready"] = True',
-)
-_CHILD = (code("print(len(context))"), code('answer["content"] = "its answer"', 'answer["ready"] = True'))
+
+CHILD = (Step(("print(1)",)), answer(result="'its answer'"))
+"""What a child says."""
 
 
-def measure(model: ScriptedModel, packages: Sequence[str], runs: int) -> list[Figure]:
+def measure(bench: Bench) -> list[Figure]:
     """Return the seconds of 16 children of two iterations each, 16 wide."""
     ideal = 2 * _LATENCY
-    ours, *theirs = [_seconds(model, package, runs) for package in (OURS, THEIRS) if package in packages]
+    seconds = compared(bench.each(_seconds))
     what = f"{_CHILDREN} children of 2 iterations at 50 ms, {_CHILDREN} wide"
-    return [Figure(what, "s", ours, *theirs, limit=1.5 * ideal, ideal=ideal)]
+    return [Figure(what, "s", *seconds, limit=1.5 * ideal, ideal=ideal)]
 
 
-def _seconds(model: ScriptedModel, package: str, runs: int) -> float:
-    model.play(_FAN_OUT, delay=_LATENCY, child=_CHILD, children=_CHILDREN)
-    return median(in_fresh_process(_complete, package, model.base_url, runs))
+def fan_out(package: str, children: int) -> tuple[str, ...]:
+    """Return lines of code that put the answers of child runs into ``answers``, which have the package's own way."""
+    ask: tuple[str, ...] = ("answers = rlm_query_batched(prompts)",)
+    if package == "dspy":
+        ask = (
+            "import dspy",
+            "from concurrent.futures import ThreadPoolExecutor",
+            "child = dspy.RLM('question -> answer')",
+            f"with ThreadPoolExecutor({children}) as pool:",
+            "    answers = list(pool.map(lambda prompt: child(question=prompt).answer, prompts))",
+        )
+    return (f"prompts = [f'question {{number}}' for number in range({children})]", *ask)
 
 
-def _complete(package: str, base_url: str, runs: int) -> list[float]:
-    options: dict[str, Any] = {"max_depth": 2, "max_iterations": 3, "max_concurrent_subcalls": _CHILDREN}
-    rlm = new_rlm(package, base_url, **options)
-    return [float(rlm.completion("How long does it take?").response) for _ in range(1 + runs)][1:]
+def _seconds(bench: Bench, name: str) -> float:
+    code = (
+        "import time",
+        "began = time.perf_counter()",
+        *fan_out(name, _CHILDREN),
+        "took = time.perf_counter() - began",
+        f"assert answers == ['its answer'] * {_CHILDREN}, answers",
+    )
+    bench.model.play(answer(*code, result="str(took)"), package=name, delay=_LATENCY, child=CHILD, children=_CHILDREN)
+    return bench.median(name, iterations=3, depth=2, width=_CHILDREN)

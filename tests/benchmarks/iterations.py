@@ -2,61 +2,88 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 import time
-from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.figure import Figure
-from benchmarks.scripted_model import ScriptedModel
-from benchmarks.subject import ANSWER, OURS, in_fresh_process, new_rlm
-from scripts import code
+from benchmarks.bench import Bench
+from benchmarks.figure import PACKAGES, Chart, Figure, Finding, Line, compared
+from benchmarks.scripted_model import Step, answer
+from benchmarks.subject import in_fresh_process
 
 __all__ = ["measure"]
 
 _ITERATIONS = 10
+_MORE = (2, 30, 100)
 
 
-def measure(model: ScriptedModel, packages: Sequence[str], runs: int) -> list[Figure]:
-    """Return milliseconds of ten iterations with a model that replies at once, and what of it is the package's own."""
-    whole, ends, sockets, sdks = [], [], [], []
-    for package in packages:
-        steps = [code(f"x = {number}", "print(x)") for number in range(1, _ITERATIONS)]
-        model.play(*steps, code(*ANSWER))
-        times = in_fresh_process(_complete, package, model.base_url, runs)
-        last_replies = [each.replied or 0.0 for each in model.exchanges()[_ITERATIONS - 1 :: _ITERATIONS]]
-        bodies = model.bodies()[-_ITERATIONS:]
-        bare = _over_sdk_of_ours if package == OURS else _over_sdk_of_theirs
-        socket = in_fresh_process(_over_socket, model.base_url, bodies, runs)
-        sdk = in_fresh_process(bare, model.base_url, bodies, runs)
-        took = median(returned - began for began, returned in times)
-        whole.append(1000 * took)
-        sockets.append(1000 * (took - socket) / _ITERATIONS)
-        sdks.append(1000 * (took - sdk) / _ITERATIONS)
-        # Of the reply that is about to go out: what the socket takes is counted as the package's.
-        ends.append(1000 * median(end - reply for (_, end), reply in zip(times, last_replies[1:], strict=True)))
-    return [
-        Figure(f"{_ITERATIONS} iterations, 0 ms model, local", "ms", *whole),
-        Figure("  an iteration, beyond a plain HTTP call", "ms", *sockets, limit=2),
-        # Below 0 is possible: the SDK's typed call is not used here, and costs more than this does.
-        Figure("  an iteration, beyond the SDK's typed call", "ms", *sdks),
-        Figure("  end of the run: last reply to return", "ms", *ends, limit=10),
+@dataclass(frozen=True)
+class _Cost:
+    """Seconds of a run: the whole, what of it is the package's own, and what of that its end takes."""
+
+    whole: float
+    own: float
+    end: float
+
+
+def measure(bench: Bench) -> list[Finding]:
+    """Return milliseconds of ten iterations with a model that replies at once, and how more of them cost more."""
+    ten = bench.each(_cost, _ITERATIONS)
+    figures = [
+        Figure(
+            f"{_ITERATIONS} iterations, 0 ms model, `local`",
+            "ms",
+            *compared({name: 1000 * cost.whole if cost else None for name, cost in ten.items()}),
+            times={"rlms": 10, "dspy": 1},
+        ),
+        Figure(
+            "  an iteration, beyond a plain HTTP call",
+            "ms",
+            *compared({name: 1000 * cost.own / _ITERATIONS if cost else None for name, cost in ten.items()}),
+            limit=2,
+        ),
+        Figure(
+            "  end of the run: last reply to return",
+            "ms",
+            *compared({name: 1000 * cost.end if cost else None for name, cost in ten.items()}),
+            limit=10,
+        ),
     ]
+    counts = () if bench.quick else _MORE
+    more = {count: bench.each(_cost, count) for count in counts}
+    return [*figures, _chart({**more, _ITERATIONS: ten})]
 
 
-def _complete(package: str, base_url: str, runs: int) -> list[tuple[float, float]]:
-    """Return when completions began and returned, on the clock that processes share. The first is not counted."""
-    rlm = new_rlm(package, base_url)
-    times = []
-    for _ in range(1 + runs):
-        began = time.monotonic()
-        rlm.completion("What is it?")
-        times.append((began, time.monotonic()))
-    return times[1:]
+def _chart(measured: dict[int, dict[str, _Cost | None]]) -> Chart:
+    lines = []
+    for name in PACKAGES:
+        costs = [(count, costs.get(name)) for count, costs in sorted(measured.items())]
+        points = [(float(count), 1000 * cost.own) for count, cost in costs if cost is not None]
+        if points:
+            lines.append(Line(name, name, points))
+    title = "Own cost of a run over its iterations, 0 ms model"
+    return Chart("iterations", title, "iterations", "milliseconds beyond plain HTTP calls", lines, floor=1.0)
+
+
+def _cost(bench: Bench, name: str, iterations: int) -> _Cost:
+    steps = [Step((f"x = {number}", "print(x)")) for number in range(1, iterations)]
+    bench.model.play(*steps, answer(), package=name)
+    completions = bench.completions(name, iterations=iterations + 1)
+    last_replies = [each.replied or 0.0 for each in bench.model.exchanges()[iterations - 1 :: iterations]][1:]
+    bodies = [_plain(body) for body in bench.model.bodies()[-iterations:]]
+    # Of the reply that is about to go out: what the socket takes is counted as the package's.
+    ends = [each.returned - reply for each, reply in zip(completions, last_replies, strict=True)]
+    whole = median(each.seconds for each in completions)
+    plain = in_fresh_process(_over_socket, bench.model.base_url, bodies, bench.runs)
+    return _Cost(whole, whole - plain, median(ends))
+
+
+def _plain(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in {"stream", "stream_options"}}
 
 
 def _over_socket(base_url: str, bodies: list[dict[str, Any]], runs: int) -> float:
@@ -67,43 +94,9 @@ def _over_socket(base_url: str, bodies: list[dict[str, Any]], runs: int) -> floa
     for _ in range(1 + runs):
         began = time.perf_counter()
         for body in bodies:
-            connection.request(
-                "POST", f"{split.path}/chat/completions", json.dumps(body), {"Content-Type": "application/json"}
-            )
+            sent = json.dumps(body)
+            connection.request("POST", f"{split.path}/chat/completions", sent, {"Content-Type": "application/json"})
             json.loads(connection.getresponse().read())
         times.append(time.perf_counter() - began)
     connection.close()
-    return median(times[1:])
-
-
-def _over_sdk_of_ours(base_url: str, bodies: list[dict[str, Any]], runs: int) -> float:
-    """Return the same through the SDK as it is used here: asynchronous, its aiohttp transport."""
-    import openai
-
-    async def ask() -> list[float]:
-        times = []
-        async with openai.AsyncOpenAI(
-            base_url=base_url, api_key="none", http_client=openai.DefaultAioHttpClient()
-        ) as sdk:
-            for _ in range(1 + runs):
-                began = time.perf_counter()
-                for body in bodies:
-                    await sdk.chat.completions.create(**body)
-                times.append(time.perf_counter() - began)
-        return times
-
-    return median(asyncio.run(ask())[1:])
-
-
-def _over_sdk_of_theirs(base_url: str, bodies: list[dict[str, Any]], runs: int) -> float:
-    """Return the same through the SDK as rlms uses it: synchronous, its default transport."""
-    import openai
-
-    times = []
-    with openai.OpenAI(base_url=base_url, api_key="none") as sdk:
-        for _ in range(1 + runs):
-            began = time.perf_counter()
-            for body in bodies:
-                sdk.chat.completions.create(**body)
-            times.append(time.perf_counter() - began)
     return median(times[1:])

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from benchmarks.batches import CALLS, seconds
-from benchmarks.figure import Figure
-from benchmarks.scripted_model import ScriptedModel
-from benchmarks.subject import OURS, in_fresh_process
+from benchmarks.bench import Bench
+from benchmarks.figure import OURS, Figure
+from benchmarks.subject import in_fresh_process
 
 if TYPE_CHECKING:
     from rlm_jupyter.trace.jsonl import JSONLFile
@@ -22,11 +21,10 @@ __all__ = ["measure"]
 _TEXT = "The quick brown fox jumps over the lazy dog. " * 20  # 900 characters, as a slice of a context may have
 
 
-def measure(model: ScriptedModel, packages: Sequence[str], runs: int) -> list[Figure]:
+def measure(bench: Bench) -> list[Figure]:
     """Return microseconds per sub-call (its span's start and end, prompt and reply), and how much of a run they are."""
-    del packages
-    memory, file = in_fresh_process(_record, runs)
-    run = seconds(model, OURS, runs, max_concurrent_subcalls=64)
+    memory, file = in_fresh_process(_record, bench.runs)
+    run = seconds(bench, OURS, CALLS, width=64)
     return [
         Figure("recording a sub-call, in memory", "us", 1e6 * memory / CALLS),
         Figure("recording a sub-call, to a log too", "us", 1e6 * file / CALLS),

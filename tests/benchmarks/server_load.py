@@ -10,15 +10,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.bench import Bench
 from benchmarks.figure import Figure
-from benchmarks.scripted_model import ScriptedModel
 from benchmarks.table import table
 from live_server import LiveServer, eventually
 
@@ -98,10 +97,9 @@ def load(rate, seconds, length):
 """
 
 
-def measure(model: ScriptedModel, packages: Sequence[str], runs: int) -> list[Figure]:
+def measure(bench: Bench) -> list[Figure]:
     """Return how late the event loop is under load, in milliseconds, and how much memory the server gains."""
-    del model, packages, runs
-    return _measure(_SECONDS, _RATE)
+    return _measure(1 if bench.quick else _SECONDS, _RATE)
 
 
 def _measure(seconds: int, rate: int) -> list[Figure]:
@@ -169,7 +167,7 @@ def _main() -> None:
     parser.add_argument("--seconds", type=int, default=60, metavar="N", help="for how long (60)")
     parser.add_argument("--rate", type=int, default=_RATE, metavar="N", help=f"how many spans a second ({_RATE})")
     arguments = parser.parse_args()
-    print(table(_measure(arguments.seconds, arguments.rate)))
+    print(table(_measure(arguments.seconds, arguments.rate), ()))
 
 
 if __name__ == "__main__":

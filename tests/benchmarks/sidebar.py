@@ -250,7 +250,7 @@ def _main() -> None:
         print(f"Chromium {browser.version}", file=sys.stderr)
         for name, measure in MEASURES.items():
             if arguments.only in (None, name):
-                print(table(measure(browser, arguments.runs, arguments.spans)), flush=True)
+                print(table(measure(browser, arguments.runs, arguments.spans), ()), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What it costs to begin: the import, ``%load_ext``, the first question of a kernel."""
+"""What it costs to begin: imports, a process with its first answer, ``%load_ext``, a kernel's first question."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from benchmarks.figure import Figure
-from benchmarks.scripted_model import ScriptedModel
+from benchmarks.bench import Bench
+from benchmarks.figure import Figure, compared
+from benchmarks.peer import environment
+from benchmarks.peers.packages import IMPORTS
+from benchmarks.scripted_model import Step, answer
 from benchmarks.subject import new_kernel
 from live_kernel import LiveKernel
 
@@ -36,34 +38,62 @@ print(1000 * (time.perf_counter() - began))
 """Lab is imported beforehand: what it shares with the extension costs nothing more."""
 
 
-def measure(model: ScriptedModel, packages: Sequence[str], runs: int) -> list[Figure]:
-    """Return milliseconds of imports in fresh interpreters, and of a kernel's first steps in fresh kernels."""
-    imports, uses = (
-        [median(_in_interpreter(statement.format(package)) for _ in range(runs)) for package in packages]
-        for statement in ("import {}", "from {} import RLM")
+def measure(bench: Bench) -> list[Figure]:
+    """Return milliseconds of imports in fresh interpreters, of fresh processes, and of first steps in fresh kernels."""
+    figures = [
+        Figure(f"`import {IMPORTS['ours']}`", "ms", *_imports(bench, "import {}"), limit=100),
+        Figure(f"`from {IMPORTS['ours']} import RLM`", "ms", *_imports(bench, "from {} import RLM")),
+        Figure("a new process, to an answer in two iterations", "ms", *compared(bench.each(_cold))),
+    ]
+    return figures if bench.quick else [*figures, *_kernels(bench), *_lab(bench)]
+
+
+def _imports(bench: Bench, statement: str) -> tuple[float | None, float | None, float | None]:
+    return compared(
+        {
+            name: median(
+                _printed(python, f"{_TIMED.format(statement.format(IMPORTS[name]))}; print(took)")
+                for _ in range(bench.runs)
+            )
+            for name, python in bench.interpreters.items()
+        }
     )
-    model.play("FINAL(42)")
-    steps = [_in_kernel(model.base_url) for _ in range(runs)]
+
+
+def _cold(bench: Bench, name: str) -> float:
+    """Return the milliseconds from before the process is there to its answer; no file is read for the first time."""
+    bench.model.play(Step(("print(len(context))",)), answer(), package=name)
+    times = []
+    for _ in range(1 + bench.runs):
+        began = time.monotonic()
+        (completion,) = bench.complete(name, 1)
+        times.append(completion.returned - began)
+    return 1000 * median(times[1:])
+
+
+def _kernels(bench: Bench) -> list[Figure]:
+    bench.model.play(answer())
+    steps = [_in_kernel(bench.model.base_url) for _ in range(bench.runs)]
     load, first, second = (median(times) for times in zip(*steps, strict=True))
-    server = median(_printed(_SERVER) for _ in range(runs)) if find_spec("jupyterlab") else None
     return [
-        *([Figure("the extension, in the start of jupyter lab", "ms", server, limit=50)] if server is not None else []),
-        Figure("import rlm_jupyter", "ms", *imports, limit=100),
-        Figure("from rlm_jupyter import RLM", "ms", *uses),
-        Figure("%load_ext rlm_jupyter in a warm kernel", "ms", load, limit=100),
-        Figure("first %%rlm of a kernel, 0 ms model", "ms", first),
-        Figure("second %%rlm of a kernel, 0 ms model", "ms", second),
+        Figure("`%load_ext rlm_jupyter` in a warm kernel", "ms", load, limit=100),
+        Figure("first `%%rlm` of a kernel, 0 ms model", "ms", first),
+        Figure("second `%%rlm` of a kernel, 0 ms model", "ms", second),
     ]
 
 
-def _in_interpreter(statement: str) -> float:
-    return _printed(f"{_TIMED.format(statement)}; print(took)")
+def _lab(bench: Bench) -> list[Figure]:
+    if not find_spec("jupyterlab"):
+        return []
+    took = median(_printed(Path(sys.executable), _SERVER) for _ in range(bench.runs))
+    return [Figure("the extension, in the start of JupyterLab", "ms", took, limit=50)]
 
 
-def _printed(program: str) -> float:
+def _printed(python: Path, program: str) -> float:
     with TemporaryDirectory() as folder:
-        env = {**os.environ, "JUPYTER_CONFIG_DIR": folder, "JUPYTER_DATA_DIR": folder, "JUPYTER_RUNTIME_DIR": folder}
-        ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, env=env)
+        places = dict.fromkeys(("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"), folder)
+        env = {**environment(), **places}
+        ran = subprocess.run([python, "-c", program], check=True, capture_output=True, text=True, env=env)
     return float(ran.stdout)
 
 
@@ -74,7 +104,7 @@ def _in_kernel(base_url: str) -> tuple[float, float, float]:
         env = {
             "OPENAI_API_KEY": "for-the-scripted-model",
             "OPENAI_BASE_URL": base_url,
-            "JPY_SESSION_NAME": str(notebook),
+            "JPY_SESSION_NAME": os.fspath(notebook),
         }
         with new_kernel(env, cwd=folder, extension=False) as kernel:
             kernel.ok("sum(range(10))")
