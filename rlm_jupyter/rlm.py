@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.clients.cache import Cache
@@ -19,13 +18,15 @@ from rlm_jupyter.core.limits import Limits
 from rlm_jupyter.core.protocols import Environment, Message, OnText
 from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.core.steering import Reviewer, Steering
-from rlm_jupyter.environments.choice import check_environment, get_environment, made_aside
+from rlm_jupyter.environments.choice import check_environment
 from rlm_jupyter.trace.recorder import Recorder
 from rlm_jupyter.trace.redaction import Redactor, secrets_in
 from rlm_jupyter.trace.verbose import VerbosePrinter
 
 from .observers import observers
 from .runs.arguments import check_arguments, chosen_cache, chosen_compaction, other_models
+from .runs.attempts import OnWait
+from .runs.kept import Kept
 from .runs.models import Models
 from .runs.place import Place, standing_at
 from .runs.preparation import Preparation, Question
@@ -40,30 +41,6 @@ if TYPE_CHECKING:
     from .session import RLMSession
 
 __all__ = ["RLM"]
-
-
-@dataclass(slots=True)
-class _Kept:
-    """The environment that outlives a completion, shared by an ``RLM`` and those derived from it."""
-
-    environment: Environment | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Keep other questions out, so that one that comes too early changes nothing; raises ``RuntimeError`` then."""
-        if not self._lock.acquire(blocking=False):
-            msg = "Another run is at work in this REPL: wait for it, or use a REPL of its own for this one."
-            raise RuntimeError(msg)
-        try:
-            yield
-        finally:
-            self._lock.release()
-
-    def cleanup(self) -> None:
-        environment, self.environment = self.environment, None
-        if environment is not None:
-            environment.cleanup()
 
 
 class RLM:
@@ -205,12 +182,13 @@ class RLM:
             depth=depth,
         )
         self._check()
-        self._kept = _Kept()
+        self._kept = Kept()
         self._keeper = True
         self.logger = logger
         self.verbose = verbose
         self.listeners: list[Callable[[Event], None]] = []
         self.on_text: OnText | None = None
+        self.on_wait: OnWait | None = None
         self.reviewer: Reviewer | None = None
         """Asked before each code block of a run and of its children, which ask in threads of their own."""
 
@@ -251,6 +229,11 @@ class RLM:
         """Answer as ``completion`` does; the event loop is free while the model is waited for."""
         names = {"completion_context": prompt}
         return await self.aanswer(prompt, root_prompt, names=names, response_model=response_model)
+
+    @property
+    def cache(self) -> Cache | None:
+        """Where replies are kept; None where they are not."""
+        return self._setup.models.cache
 
     @property
     def redactor(self) -> Redactor:
@@ -297,7 +280,7 @@ class RLM:
             compaction=compacted,
         )
         derived._keeper = False  # noqa: SLF001
-        derived.listeners, derived.on_text, derived.reviewer = [], None, None
+        derived.listeners, derived.on_text, derived.on_wait, derived.reviewer = [], None, None, None
         return derived
 
     def start_session(self) -> RLMSession:
@@ -338,9 +321,8 @@ class RLM:
     ) -> RLMChatCompletion:
         """Answer as ``answer`` does; the event loop is free while the model is waited for."""
         question = self._question(prompt, root_prompt, earlier, names, origin, response_model)
-        made = None
-        if self._kept.environment is None:
-            made = await made_aside(self._setup.environment, self._setup.environment_arguments)
+        await question.aparts()
+        made = await self._kept.made(self._setup)
         with self._preparation(question, place, made) as prepared:
             return prepared.completion(await prepared.run.aperform(prepared.loop))
 
@@ -389,32 +371,9 @@ class RLM:
         self, question: Question, place: Place | None, made: Environment | None = None
     ) -> Iterator[Preparation]:
         steering = Steering(self.reviewer)
-        tree = Tree(self._setup.limits, Recorder(self.redactor, self._sinks()), steering=steering)
-        with self._environment(made) as environment, standing_at(place, environment):
+        tree = Tree(self._setup.limits, Recorder(self.redactor, self._sinks()), steering=steering, on_wait=self.on_wait)
+        with self._kept.held(self._setup, made) as environment, standing_at(place, environment):
             yield Preparation(tree, tree.scope, self._setup, environment, question, self.on_text, place)
-
-    @contextmanager
-    def _environment(self, made: Environment | None) -> Iterator[Environment]:
-        """Hold the environment for a question: the kept one, which takes one at a time, or one of its own.
-
-        ``made`` is a new one, where it was made already.
-        """
-        setup = self._setup
-        try:
-            if setup.persistent:
-                with self._kept.taken():
-                    if self._kept.environment is None:
-                        self._kept.environment, made = made if made is not None else self._new_environment(), None
-                    yield self._kept.environment
-                return
-            made = made if made is not None else self._new_environment()
-            yield made
-        finally:
-            if made is not None:
-                made.cleanup()
-
-    def _new_environment(self) -> Environment:
-        return get_environment(self._setup.environment, self._setup.environment_arguments)
 
     def _check(self) -> None:
         """Refuse environments that cannot be made, before anything is asked."""

@@ -94,6 +94,7 @@ def test_an_unknown_window_is_said_in_a_notebook_too() -> None:
         {"other_backends": "offline"},
         {"other_backends": 3},
         {"other_backend_kwargs": [{}]},
+        {"other_backends": ["openai"], "other_backend_kwargs": [{}, {"model_name": 3}]},
         {"other_backends": ["offline"], "other_backend_kwargs": 3},
         {"other_backends": ["offline"], "other_backend_kwargs": {"model_name": "m"}},
         {"other_backends": ["offline"], "other_backend_kwargs": ["model_name"]},
@@ -103,6 +104,10 @@ def test_an_unknown_window_is_said_in_a_notebook_too() -> None:
 )
 def test_other_backends_are_lists(arguments: dict[str, Any]) -> None:
     assert refusal(**arguments).startswith(OTHERS)
+
+
+def test_lists_of_other_lengths_are_told_by_their_lengths() -> None:
+    assert "There are 1 of these and 0 backends" in refusal(other_backends=[], other_backend_kwargs=[{}])
 
 
 def test_a_refusal_does_not_repeat_what_may_be_a_key() -> None:

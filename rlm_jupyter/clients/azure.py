@@ -55,11 +55,8 @@ class AzureClient(ChatClient):
         **kwargs: Any,
     ) -> None:
         model = model_name or azure_deployment
-        if not model:
-            msg = "The backend 'azure' needs the name of a deployment: give it as model_name, or as azure_deployment."
-            raise ConfigurationError(msg)
         arguments = {
-            "model_name": model,
+            "model_name": model or "missing",  # which is told with all else that is
             "azure_endpoint": azure_endpoint,
             "base_url": base_url,
             "azure_deployment": azure_deployment,
@@ -73,12 +70,11 @@ class AzureClient(ChatClient):
         check_options("azure", arguments, kwargs)
         headers, query = kwargs.pop("default_headers", None) or {}, kwargs.pop("default_query", None) or {}
         self._version = api_version or os.environ.get("OPENAI_API_VERSION")
-        if not self._version:
-            msg = "There is no API version: set OPENAI_API_VERSION, or pass api_version=... (such as 2024-10-21)."
-            raise ConfigurationError(msg)
         self._deployment = azure_deployment
-        address = _address(azure_endpoint or base_url)
+        address = azure_endpoint or base_url or os.environ.get("AZURE_OPENAI_ENDPOINT")
         credential = _credential(address, api_key, azure_ad_token, azure_ad_token_provider)
+        if not (model and self._version and address and credential):
+            raise _missing(model, self._version, address, credential)
         changing = azure_ad_token_provider is not None
         endpoint = Endpoint.at_azure(address, credential, headers, query, os.environ, has_changing_key=changing)
         self._credential: dict[str, Any] = {"api_key": endpoint.api_key}
@@ -106,18 +102,31 @@ class AzureClient(ChatClient):
         return sdk
 
 
-def _address(azure_endpoint: str | None) -> str:
-    address = azure_endpoint or os.environ.get("AZURE_OPENAI_ENDPOINT")
-    if not address:
-        msg = "There is no Azure endpoint: set AZURE_OPENAI_ENDPOINT, or pass azure_endpoint=https://NAME.openai.azure.com."
-        raise ConfigurationError(msg)
-    return address
+def _missing(
+    model: str | None, version: str | None, address: str | None, credential: tuple[str, str] | None
+) -> ConfigurationError:
+    """Return the error that names all that is missing at once."""
+    said = {
+        "The backend 'azure' needs the name of a deployment: give it as model_name, or as azure_deployment.": model,
+        "There is no endpoint: set AZURE_OPENAI_ENDPOINT, or pass azure_endpoint=https://NAME.openai.azure.com.": (
+            address
+        ),
+        "There is no API version: set OPENAI_API_VERSION, or pass api_version=... (such as 2024-10-21).": version,
+        "There is no credential for the Azure endpoint: pass api_key=..., azure_ad_token=... or "
+        f"azure_ad_token_provider=..., or set {_OWN_KEY}. AZURE_OPENAI_API_KEY is for AZURE_OPENAI_ENDPOINT only.": (
+            credential
+        ),
+    }
+    return ConfigurationError(" ".join(text for text, given in said.items() if not given))
 
 
 def _credential(
-    address: str, api_key: str | None, token: str | None, provider: TokenProvider | None
-) -> tuple[str, str]:
-    """Return the key or the token, empty where a function gives it, and where it comes from."""
+    address: str | None, api_key: str | None, token: str | None, provider: TokenProvider | None
+) -> tuple[str, str] | None:
+    """Return the key or the token, empty where a function gives it, and where it comes from; None when there is none.
+
+    Without an address, the environment's would be meant.
+    """
     given = {
         "the api_key argument": api_key,
         "the azure_ad_token argument": token,
@@ -129,15 +138,12 @@ def _credential(
         raise ConfigurationError(msg)
     if found and (found[0][0] or provider is not None):
         return found[0]
-    variables = ["AZURE_OPENAI_AD_TOKEN", "AZURE_OPENAI_API_KEY"] if _is_the_environments(address) else [_OWN_KEY]
+    environments = address is None or _is_the_environments(address)
+    variables = ["AZURE_OPENAI_AD_TOKEN", "AZURE_OPENAI_API_KEY"] if environments else [_OWN_KEY]
     for variable in variables:
         if value := os.environ.get(variable, "").strip():
             return value, f"the environment variable {variable}"
-    msg = (
-        "There is no credential for the Azure endpoint: pass api_key=..., azure_ad_token=... or "
-        f"azure_ad_token_provider=..., or set {_OWN_KEY}. AZURE_OPENAI_API_KEY is for AZURE_OPENAI_ENDPOINT only."
-    )
-    raise ConfigurationError(msg)
+    return None
 
 
 def _is_the_environments(address: str) -> bool:

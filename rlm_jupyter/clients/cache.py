@@ -8,24 +8,27 @@ import os
 import threading
 import warnings
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakSet
 
 from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.protocols import ModelReply
 
-if TYPE_CHECKING:
-    from .reply_table import ReplyTable
+from .reply_file import ReplyFile
 
 __all__ = ["Cache", "CacheStats", "default_cache_path"]
-
-T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
 _MAX_BYTES = 1_000_000_000
+_CLOSE_SECONDS = 4.0  # for which what is not yet written is waited for
+_LOCKED = "The cache of replies {} is in use elsewhere, and busy: the replies that came last may not be kept."
+_GOES_ON = {
+    "read": "The run goes on: no reply is found in it, and none is kept.",
+    "write": "The run goes on: replies are found in it, and no further ones are kept.",
+}
 
 
 def default_cache_path() -> Path:
@@ -54,7 +57,7 @@ class CacheStats:
 
 
 class Cache:
-    """Replies by the key of their request, in an SQLite file that only its owner may read.
+    """Replies by the key of their request and the server that gave them, in an SQLite file for its owner alone.
 
     ``path`` is by default ``RLM_JUPYTER_CACHE``, else ``rlm_jupyter/replies.sqlite3`` in Jupyter's data directory.
     When the replies take more than ``max_bytes``, those that were not used for longest go. A key is a digest, and no
@@ -69,8 +72,11 @@ class Cache:
         self.path = default_cache_path() if path is None else Path(path).expanduser().absolute()
         self.max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._file: _File | None = None
+        self._file: ReplyFile | None = None
         self._closed_to: set[str] = set()
+        self.tell: Callable[[str], None] = _warn
+        """Told, once, of a file that cannot be used: by a warning, unless somebody shows it otherwise."""
+        _caches.add(self)
 
     def __reduce__(self) -> tuple[Callable[..., Cache], tuple[Path, int]]:
         """Return how to make the same again."""
@@ -80,21 +86,21 @@ class Cache:
         """Say where the file is."""
         return f"Cache({os.fspath(self.path)!r})"
 
-    async def get(self, key: str) -> ModelReply | None:
-        """Return the reply that is kept under the key, as it came, or None."""
+    async def get(self, key: str, server: str | None = None) -> ModelReply | None:
+        """Return the reply that is kept of this server, or of any, to the request of this key, as it came; or None."""
         if "read" in self._closed_to:
             return None
         try:
-            return await asyncio.wrap_future(self._begin(lambda table: table.get(key)))
+            return await asyncio.wrap_future(self._opened().get(key, server))
         except _failures() as error:
             self._close_to("read", error)
             return None
 
-    def put(self, key: str, reply: ModelReply) -> None:
+    def put(self, key: str, server: str, reply: ModelReply) -> None:
         """Keep a reply, soon: nobody waits for the disk. Call it on a running event loop, where a failure is told."""
         if self._closed_to:
             return
-        written = asyncio.wrap_future(self._begin(lambda table: table.put(key, reply)))
+        written = asyncio.wrap_future(self._opened().put(key, server, reply))
         written.add_done_callback(self._end_put)
 
     def stats(self) -> CacheStats:
@@ -103,7 +109,7 @@ class Cache:
             return CacheStats(self.path)
         was_open = self._file is not None
         try:
-            return CacheStats(self.path, *self._begin(lambda table: table.count()).result())
+            return CacheStats(self.path, *self._opened().begin(lambda table: table.count()).result())
         except _failures() as error:
             return CacheStats(self.path, problem=_problem(self.path, error))
         finally:
@@ -115,34 +121,41 @@ class Cache:
         if not self.path.exists():
             return 0
         try:
-            return self._begin(lambda table: table.clear()).result()
+            return self._opened().begin(lambda table: table.clear()).result()
         except _failures() as error:
             raise ConfigurationError(_problem(self.path, error)) from error
 
     def close(self) -> None:
         """Close the file once everything is written; a later use opens it again. May be called twice."""
         opened = self._given_up()
-        if opened is not None:
-            opened.end().result()
+        if opened is not None and wait(opened.end(), _CLOSE_SECONDS).not_done:
+            self._tell(_LOCKED.format(self.path))
 
     async def aclose(self) -> None:
         """Close as ``close`` does; the event loop is free meanwhile."""
         opened = self._given_up()
         if opened is not None:
-            await asyncio.wrap_future(opened.end())
+            closed = [asyncio.wrap_future(each) for each in opened.end()]
+            if (await asyncio.wait(closed, timeout=_CLOSE_SECONDS))[1]:
+                self._tell(_LOCKED.format(self.path))
 
-    def _given_up(self) -> _File | None:
+    def _given_up(self) -> ReplyFile | None:
         with self._lock:
             opened, self._file = self._file, None
             self._closed_to.clear()
         return opened
 
-    def _begin(self, work: Callable[[ReplyTable], T]) -> Future[T]:
-        """Have this done with the table, in the thread of the file."""
+    def _opened(self) -> ReplyFile:
         with self._lock:
             if self._file is None:
-                self._file = _File(self.path, self.max_bytes)
-            return self._file.begin(work)
+                self._file = ReplyFile(self.path, self.max_bytes)
+            return self._file
+
+    def _forget_the_file(self) -> None:
+        """A forked child has the file but not its threads: it opens it anew, and leaves the parent's alone."""
+        if self._file is not None:
+            _parents.append(self._file)
+        self._lock, self._file = threading.Lock(), None
 
     def _end_put(self, written: asyncio.Future[None]) -> None:
         if written.cancelled():
@@ -156,35 +169,14 @@ class Cache:
         told = bool(self._closed_to)
         self._closed_to.add(what)
         if not told:
-            _tell(f"{_problem(self.path, error)} The run goes on, and what it pays for is not kept.")
+            self._tell(f"{_problem(self.path, error)} {_GOES_ON[what]}")
 
-
-class _File:
-    """The file, opened at first use in a thread of its own, which does one thing after the other."""
-
-    def __init__(self, path: Path, max_bytes: int) -> None:
-        self._path, self._max_bytes = path, max_bytes
-        self._thread = ThreadPoolExecutor(1, "rlm-jupyter-cache")
-        self._table: ReplyTable | None = None
-
-    def begin(self, work: Callable[[ReplyTable], T]) -> Future[T]:
-        return self._thread.submit(lambda: work(self._opened()))
-
-    def end(self) -> Future[None]:
-        closed = self._thread.submit(self._close)
-        self._thread.shutdown(wait=False)
-        return closed
-
-    def _opened(self) -> ReplyTable:
-        if self._table is None:
-            from .reply_table import ReplyTable
-
-            self._table = ReplyTable(self._path, self._max_bytes)
-        return self._table
-
-    def _close(self) -> None:
-        if self._table is not None:
-            self._table.close()
+    def _tell(self, text: str) -> None:
+        """Tell, or log where that fails, as where warnings are made errors: it must not end the run."""
+        try:
+            self.tell(text)
+        except Exception:  # noqa: BLE001 - a filter or a showwarning of the user's
+            _log.warning("%s", text)
 
 
 def _cache_of(path: Path, max_bytes: int) -> Cache:
@@ -204,9 +196,19 @@ def _problem(path: Path, error: BaseException) -> str:
     )
 
 
-def _tell(text: str) -> None:
-    """Warn, or log where warnings are made errors: it must not end the run."""
-    try:
-        warnings.warn(text, stacklevel=3)
-    except Exception:  # noqa: BLE001 - a filter or a showwarning of the user's
-        _log.warning("%s", text)
+def _warn(text: str) -> None:
+    """Warn without a line of ours below it: what went wrong stands in none."""
+    warnings.warn_explicit(text, UserWarning, "rlm-jupyter", 0)
+
+
+def _forget_all() -> None:
+    for cache in list(_caches):
+        cache._forget_the_file()  # noqa: SLF001 - of this module
+
+
+_caches: WeakSet[Cache] = WeakSet()
+_parents: list[ReplyFile] = []
+"""Files of the process that this one was forked from: to close them here could harm them there."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.core.errors import ClientError
 from rlm_jupyter.core.protocols import ModelReply, ModelRequest, OnText
+from rlm_jupyter.core.usage import Usage
 
 from . import prices
 from .completion import Completion
@@ -31,6 +33,8 @@ __all__ = ["ChatClient"]
 
 _DRAIN = 0.25  # seconds
 _LONGEST_REFUSAL = 2**20  # bytes of a refusal that are read
+_ALIVE = "only comments came"
+_COMMENTED = 6  # timeouts for which a server may send nothing but comments: that it is alive, and nothing else
 _PLAIN = len(WAYS) - 1
 _STREAMING = re.compile(r"\bstream(ing|ed|_options)?\b", re.IGNORECASE)
 
@@ -92,10 +96,21 @@ class ChatClient(ABC):
         connection, throttle = self._opened()
 
         async def attempt(retries: int) -> ModelReply:
-            return await self._attempt(connection, throttle, call, retries)
+            try:
+                return await self._attempt(connection, throttle, call, retries)
+            except ClientError as error:
+                if error.spent is not None:
+                    error.spent = await self._priced(call.model, error.spent)
+                raise
 
-        reply = await persist(attempt, throttle, max_retries=self._max_retries, deadline=request.deadline)
-        return await self._priced(reply)
+        reply = await persist(
+            attempt,
+            throttle,
+            max_retries=self._max_retries,
+            deadline=request.deadline,
+            attempts=request.attempts,
+        )
+        return replace(reply, usage=await self._priced(reply.model, reply.usage))
 
     async def aclose(self) -> None:
         """Close connections; a later call opens new ones. May be called twice."""
@@ -128,31 +143,34 @@ class ChatClient(ABC):
                 response = await connection.send(call.model, call.body(way), retries)
                 try:
                     if response.is_success:
-                        await _read(response, completion, call)
                         throttle.pause(pause_until_reset(response.headers))
+                        await _read(response, completion, call, self._timeout)
                         break
                     said = await _refusal(response)
                 finally:
                     await response.aclose()
             except ClientError as error:
-                error.retries = retries
+                error.retries, error.spent = retries, completion.spent
                 raise
             except _broken() as error:
                 # What the transport raises quotes the request at times: it is never chained.
-                raise explain_connection(error, self._endpoint, self._timeout, retries, completion.size) from None
+                failure = explain_connection(error, self._endpoint, self._timeout, retries, completion.size)
+                failure.spent = completion.spent
+                raise failure from None
             lesser = _lesser_way(way, response.status_code, said)
             if lesser is None:
-                raise explain_status(response, said, self._endpoint, call.model, retries)
+                asked = (self._endpoint, call.model, retries)
+                raise explain_status(response, said, *asked, pictures=call.has_pictures)
             way, retries = lesser, retries + 1
         if call.on_text is not None:
             self._way = max(self._way, way)
         return completion.reply(call.model, retries)
 
-    async def _priced(self, reply: ModelReply) -> ModelReply:
-        if reply.usage.cost is not None:
-            return reply
-        cost = await prices.cost_of(self._endpoint.url, self._price_provider, reply.model, reply.usage)
-        return reply if cost is None else replace(reply, usage=replace(reply.usage, cost=cost))
+    async def _priced(self, model: str, usage: Usage) -> Usage:
+        if usage.cost is not None:
+            return usage
+        cost = await prices.cost_of(self._endpoint.url, self._price_provider, model, usage)
+        return usage if cost is None else replace(usage, cost=cost)
 
     def _opened(self) -> tuple[Connection, Throttle]:
         """Return the connection and the throttle of the running loop: connections belong to one."""
@@ -175,7 +193,10 @@ class _Call:
     def __init__(self, request: ModelRequest, model: str, sampling: Mapping[str, Any], on_text: OnText | None) -> None:
         self.model = model
         self.on_text = on_text
-        self._fields = chat_fields(request, model, sampling)
+        self.has_pictures = any("parts" in message for message in request.messages)
+        fields = chat_fields(request, model, sampling)
+        extra = fields.pop("extra_body", None) or {}
+        self._fields = {**fields, **extra}  # as the SDK has it
         self._body: tuple[int, bytes] | None = None
         self._told = False
 
@@ -212,13 +233,20 @@ def _broken() -> tuple[type[Exception], ...]:
     return (_CutError, httpx2.RequestError, aiohttp.ClientError, ssl.SSLError)
 
 
-async def _read(response: httpx2.Response, completion: Completion, call: _Call) -> None:
+async def _read(response: httpx2.Response, completion: Completion, call: _Call, timeout: float | None) -> None:
     """Read the response to its end. Raises one of ``_broken`` when it has none."""
+    import httpx2
+
     chunks = response.aiter_bytes()
+    events, since = 0, time.monotonic()
     try:
         async for chunk in chunks:
             for piece in completion.feed(chunk):
                 call.tell(piece)
+            if completion.events > events or not completion.commented:
+                events, since = completion.events, time.monotonic()
+            elif timeout is not None and time.monotonic() - since > _COMMENTED * timeout:
+                raise httpx2.ReadTimeout(_ALIVE) from asyncio.TimeoutError()
             if completion.done:
                 await _drain(chunks)
                 break

@@ -21,6 +21,7 @@ _CUT = ("length", "max_tokens")
 _FILTERED = ("content_filter",)
 
 _DONE = b"[DONE]"
+_LONGEST = 2**26  # bytes without an end of an event: no reply takes as many
 
 
 class Completion:
@@ -49,6 +50,21 @@ class Completion:
         return self.done or self._finish_reason is not None
 
     @property
+    def events(self) -> int:
+        """How many events have come; comments, with which servers keep a connection open, are none."""
+        return self._events.count
+
+    @property
+    def commented(self) -> bool:
+        """Whether what came last was a comment."""
+        return self._events.commented
+
+    @property
+    def spent(self) -> Usage | None:
+        """What the reply took so far, as far as the server said; None when none has begun."""
+        return (self._usage or Usage()) if self._chosen or self._usage is not None else None
+
+    @property
     def size(self) -> int:
         """How many characters of text have come."""
         return sum(map(len, self._pieces))
@@ -57,6 +73,9 @@ class Completion:
         """Take in the next bytes and yield the text in them. Raises ``ClientError`` when they are no completion."""
         for event in self._events.feed(chunk):
             yield from self._take(event)
+        if self._events.pending > _LONGEST:
+            msg = f"{self._endpoint.host} sent {_LONGEST >> 20} MB and no end of its reply: check what answers there."
+            raise ClientError(msg)
 
     def end(self) -> Iterator[str]:
         """Take note that all bytes have come, and yield the text that was not sent as events."""
@@ -77,13 +96,13 @@ class Completion:
         text = _whole("".join(self._pieces))
         if not self._chosen:
             msg = f"{self._endpoint.host} sent a reply without any choice in it: ask again, or use another model."
-            raise GarbledReplyError(msg, retryable=True, retries=retries)
+            raise GarbledReplyError(msg, retryable=True, retries=retries, spent=self.spent)
         if self._tools and not text:
             msg = (
                 f"The model called the tool {', '.join(self._tools)} instead of answering in text, but tools are not "
                 "offered through the API here: take `tools` out of sampling_args, or use another model."
             )
-            raise ClientError(msg, retries=retries)
+            raise ClientError(msg, retries=retries, spent=self.spent)
         return ModelReply(
             text=text,
             model=self._model or model,
@@ -142,10 +161,11 @@ class Completion:
                 yield from self._take_choice(choice)
 
     def _take_choice(self, choice: Mapping[str, Any]) -> Iterator[str]:
+        index = choice.get("index")
         if not self._chosen:
-            self._choice, self._chosen = choice.get("index"), True
-        if choice.get("index") != self._choice:
-            self._others.add(str(choice.get("index")))
+            self._choice, self._chosen = index or 0, True
+        if index is not None and index != self._choice:  # some servers count their choices in the first event only
+            self._others.add(str(index))
             return
         self._refuse_error(choice)
         message = choice.get("delta") or choice.get("message") or {}
@@ -175,7 +195,7 @@ class Completion:
         said = quote(sent.decode(errors="replace"), self._endpoint)
         msg = (
             f"{self._endpoint.host} sent something that is not a chat completion: {said} "
-            "Check base_url: it must be that of an OpenAI-compatible server, and most end in /v1."
+            f"Check the address: {self._endpoint.address_rule}."
         )
         return GarbledReplyError(msg, retryable=True)
 
@@ -185,11 +205,15 @@ class _Events:
 
     def __init__(self) -> None:
         self.seen = False
+        self.count = 0
+        self.pending = 0  # bytes since the last event
+        self.commented = False
         self._line: list[bytes] = []
         self._data: list[bytes] = []
         self._unread: list[bytes] = []
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
+        self.pending += len(chunk)
         if not self.seen:
             self._unread.append(chunk)
         first, *more = chunk.split(b"\n")
@@ -197,11 +221,14 @@ class _Events:
         for next_line in more:
             line = b"".join(self._line).rstrip(b"\r")
             self._line = [next_line]
+            self.commented = line.startswith(b":") or (self.commented and not line)
             if line.startswith(b"data:"):
                 self.seen, self._unread = True, []
                 self._data.append(line[5:].removeprefix(b" "))
             elif not line and self._data:
                 event, self._data = b"\n".join(self._data), []
+                self.count += 1
+                self.pending = 0
                 yield event
 
     def rest(self) -> bytes:

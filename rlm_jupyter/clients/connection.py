@@ -13,7 +13,7 @@ import weakref
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from rlm_jupyter.core.errors import ConfigurationError
+from rlm_jupyter.core.errors import ClientError, ConfigurationError
 
 if TYPE_CHECKING:
     import httpx2
@@ -32,8 +32,9 @@ NewSDK: TypeAlias = "Callable[[httpx2.AsyncClient, openai.Timeout], openai.Async
 class Connection:
     """The open connections to a server, of one event loop.
 
-    ``new_sdk`` makes the SDK's client around an HTTP client; ``http_client`` is the user's own, where there is one.
-    ``headers`` go with every request. With ``fresh`` the SDK writes each request, for credentials that change.
+    ``new_sdk`` makes the SDK's client around an HTTP client; ``http_client`` is the user's own, where there is one,
+    which stays open. ``headers`` go with every request. With ``fresh`` the SDK writes each request, for credentials
+    that change.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class Connection:
         self._headers = headers
         self._fresh = fresh
         self._requests: dict[str, httpx2.Request] = {}
-        self._closing = weakref.finalize(self, _close_abandoned, self._sdk, self.loop)
+        self._closing: weakref.finalize[..., Connection] | None = None
+        if http_client is None:
+            self._closing = weakref.finalize(self, _close_abandoned, self._sdk, self.loop)
 
     async def send(self, model: str, body: bytes, retries: int) -> httpx2.Response:
         """Return the response to a request with this body, once its headers have come; it is to be closed.
@@ -69,6 +72,9 @@ class Connection:
         """
         import httpx2
 
+        if self._http.is_closed:
+            msg = "The http_client that was given to the backend has been closed: make a new one, and a new client."
+            raise ClientError(msg)
         written = self._requests.get(model)
         if written is None:
             written = await self._write(model)
@@ -88,7 +94,9 @@ class Connection:
         return await self._http.send(request, stream=True)
 
     async def close(self) -> None:
-        """Close the connections, from whatever loop."""
+        """Close the connections, from whatever loop; but not the user's own."""
+        if self._closing is None:
+            return
         if self.loop is asyncio.get_running_loop():
             self._closing.detach()
             await self._sdk.close()

@@ -26,7 +26,7 @@ class Endpoint:
     ``url`` holds no credentials; ``host`` is its host and port, for messages. ``key_source`` says where the key came
     from, None when none is sent. ``headers`` go with every request; ``foreign_headers`` are names that the OpenAI SDK
     would take from the environment and that are none of this server's business. With ``has_changing_key`` the key is
-    asked for anew with every request; ``secrets`` then grow.
+    asked for anew with every request; ``secrets`` then grow. ``is_azure``: its models are deployments of a resource.
     """
 
     url: str
@@ -38,6 +38,7 @@ class Endpoint:
     foreign_headers: tuple[str, ...] = ()
     secrets: Sequence[str] = field(default=(), repr=False)
     has_changing_key: bool = False
+    is_azure: bool = False
 
     @classmethod
     def find(
@@ -115,7 +116,15 @@ class Endpoint:
             foreign_headers=tuple(_ambient_headers(environ)),
             secrets=list(_secrets(key, split, [*headers.items(), *query.items()])),
             has_changing_key=has_changing_key,
+            is_azure=True,
         )
+
+    @property
+    def address_rule(self) -> str:
+        """What is to be known of such a server's address, as a clause."""
+        if self.is_azure:
+            return "azure_endpoint is the resource's address, https://NAME.openai.azure.com, without a path"
+        return "base_url must be that of an OpenAI-compatible server, and most end in /v1"
 
     def redact(self, text: str) -> str:
         """Return the text without this endpoint's secrets; servers like to quote them in their errors."""

@@ -17,22 +17,22 @@ from .retries import BrokenReplyError, SilenceError
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["explain_connection", "explain_status", "is_retryable", "quote"]
+__all__ = ["SPENT_CODES", "explain_connection", "explain_status", "is_retryable", "quote"]
 
 _LONGEST_QUOTE = 400  # characters of a server's own words in a message of ours
 
 _ADVICE = {
-    400: "Check sampling_args, and that the prompt fits the model {model!r}.",
+    400: "Check sampling_args, and that the prompt fits the model {model!r}{pictures}.",
     401: "{key}",
     402: "Check the account's credit.",
     403: "{key}",
-    404: "Check that the model {model!r} exists there, and that base_url is right: most end in /v1.",
+    404: "Check that {there}, and that the address is right: {address}.",
     413: "The prompt is too long for this server: send less of it at once.",
-    422: "Check sampling_args, and that the prompt fits the model {model!r}.",
+    422: "Check sampling_args, and that the prompt fits the model {model!r}{pictures}.",
     429: "Wait a little, lower max_concurrent_subcalls, or check the account's limits and credit.",
 }
 _SPENT = "Check the account's plan and credit: waiting does not help."
-_SPENT_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "credit_balance_too_low"}
+SPENT_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "credit_balance_too_low"}
 _CHECK_KEY = "Check {source}: the key may be wrong, expired, without rights, or made for another server."
 _NO_KEY = (
     "No API key was sent to it: pass api_key=... or set RLM_JUPYTER_API_KEY. "
@@ -61,8 +61,13 @@ def quote(error: object, endpoint: Endpoint) -> str:
     return short if short.endswith((".", "!", "?")) else f"{short}."
 
 
-def explain_status(response: httpx2.Response, said: bytes, endpoint: Endpoint, model: str, retries: int) -> ClientError:
-    """Return the error for an answer with a status other than 2xx; ``said`` is its body."""
+def explain_status(
+    response: httpx2.Response, said: bytes, endpoint: Endpoint, model: str, retries: int, *, pictures: bool = False
+) -> ClientError:
+    """Return the error for an answer with a status other than 2xx; ``said`` is its body.
+
+    ``pictures`` tells whether the prompt held some.
+    """
     status, body = response.status_code, _body(said)
     told = should_retry(response.headers)
     is_spent = status == 429 and _is_spent(body)
@@ -70,10 +75,12 @@ def explain_status(response: httpx2.Response, said: bytes, endpoint: Endpoint, m
     later = "The fault is the server's: ask again later, or use another server."
     advice = _SPENT if is_spent else _ADVICE.get(status, later if retryable else "Check base_url.")
     key = _NO_KEY if endpoint.key_source is None else _CHECK_KEY.format(source=endpoint.key_source)
-    msg = (
-        f"{endpoint.host} answered {status}{_after(retries)}: {quote(body, endpoint)} "
-        f"{advice.format(model=model, key=key)}"
-    )
+    there = f"the model {model!r} exists there"
+    if endpoint.is_azure:
+        there = f"a deployment has the name that is asked for (azure_deployment, else the model's: {model!r})"
+    reads = ", and that it reads pictures" if pictures else ""
+    advised = advice.format(model=model, key=key, pictures=reads, there=there, address=endpoint.address_rule)
+    msg = f"{endpoint.host} answered {status}{_after(retries)}: {quote(body, endpoint)} {advised}"
     after = retry_after(response.headers)
     return ClientError(msg, status=status, retryable=retryable, retries=retries, retry_after=after)
 
@@ -99,7 +106,7 @@ def _body(said: bytes) -> object:
 def _is_spent(body: object) -> bool:
     """Return whether the account's quota is used up, as OpenAI says it: waiting does not bring it back."""
     error = body.get("error", body) if isinstance(body, dict) else None
-    return isinstance(error, dict) and bool(_SPENT_CODES & {str(error.get("code")), str(error.get("type"))})
+    return isinstance(error, dict) and bool(SPENT_CODES & {str(error.get("code")), str(error.get("type"))})
 
 
 def _kind(cause: BaseException) -> type[ClientError]:

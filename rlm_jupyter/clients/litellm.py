@@ -5,40 +5,56 @@ from __future__ import annotations
 import asyncio
 import functools
 import importlib.util
+import logging
 import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from rlm_jupyter.core.errors import ClientError, ConfigurationError
+from rlm_jupyter.core.errors import ClientError, ConfigurationError, RLMError
 from rlm_jupyter.core.protocols import ModelReply, ModelRequest, OnText
+from rlm_jupyter.core.usage import Usage
 
-from .failures import is_retryable
+from .failures import SPENT_CODES, is_retryable
 from .litellm_reply import LiteLLMReply
 from .loading import in_thread
 from .prices import is_public
 from .rate_limits import retry_after, should_retry
-from .request_body import chat_fields
+from .request_body import chat_fields, check_sampling
 from .retries import MAX_RETRIES, BrokenReplyError, SilenceError, persist
-from .throttle import throttle_for
+from .throttle import Throttle, throttle_for
 
 __all__ = ["LiteLLMClient"]
 
 _LONGEST_QUOTE = 400  # characters of an error's own words in a message of ours
 _SECRET_NAME = re.compile(r"auth|key|token|secret|passw|cookie|credential", re.IGNORECASE)
 _PLACEHOLDER = "none"  # what servers without keys are sent
-_SPENT = "insufficient_quota"  # what OpenAI says when waiting does not help
+_OWN_KEY = "at a base_url give it as api_key=..., or in RLM_JUPYTER_API_KEY"
+_PROVIDERS_KEY = "give it as api_key=..., or in the variable that the provider's name says (ANTHROPIC_API_KEY)"
 _NO_FETCHING = "LITELLM_LOCAL_MODEL_COST_MAP"
 
 _ITS_OWN_WARNING = r"Item '\w+' on TypedDict class '\w+' is using the `ReadOnly` qualifier"
 """What pydantic says of litellm's types at the first stream; it is nothing that a user could mend."""
 
+_TRACEBACK = "Traceback (most recent call last)"
+_NOT_SET_UP = re.compile(
+    r"missing (?:\S+ ){0,3}(?:api[ _]?key|credentials)|no (?:\S+ )?api[ _]?key|(?:is|are|be|id) not set\b"
+    r"|credentials were not found|unable to locate credentials|provider not provided",
+    re.IGNORECASE,
+)
+"""What litellm and the libraries below it say of a call that they do not send: no key, no project, no such provider."""
+
+_SET_UP = (
+    "Check the model's name, provider/model as litellm has it, and give what is missing in backend_kwargs, such as "
+    "api_key=..., or in the environment."
+)
+_INSTALL = "Install the library for this provider beside litellm, then restart the kernel; Bedrock's: pip install boto3"
 _ADVICE = {
-    400: "Check sampling_args and the model's name (provider/model), and that the prompt fits the model.",
-    401: "Check the key: give it as api_key=..., or in the variable that the provider's name says (ANTHROPIC_API_KEY).",
+    400: "Check sampling_args and the model's name (provider/model), and that the prompt fits the model{pictures}.",
+    401: "Check the key: {key}.",
     403: "Check what the key may do.",
     404: "Check the model's name: litellm wants provider/model.",
     429: "Wait a little, lower max_concurrent_subcalls, or check the account's limits and credit.",
@@ -79,6 +95,7 @@ class LiteLLMClient:
         if not isinstance(sampling_args, Mapping | None):
             msg = f"sampling_args must be a dictionary, not a {type(sampling_args).__name__}."
             raise ConfigurationError(msg)
+        check_sampling(sampling_args or {})
         if "litellm" not in sys.modules and importlib.util.find_spec("litellm") is None:
             msg = 'The backend litellm needs the library of that name: pip install "rlm-jupyter[litellm]"'
             raise ConfigurationError(msg)
@@ -92,7 +109,9 @@ class LiteLLMClient:
         self._options = {**kwargs, **{name: value for name, value in given.items() if value is not None}}
         secrets = dict.fromkeys(_secrets_in({**kwargs, "api_key": api_key}))
         self._secrets = tuple(secret for secret in secrets if secret != _PLACEHOLDER)
+        self._has_own_server = base_url is not None
         self._throttled_as = (base_url or model_name.partition("/")[0], api_key or "")
+        self._throttle: tuple[asyncio.AbstractEventLoop, Throttle] | None = None
 
     @property
     def model_name(self) -> str:
@@ -108,11 +127,13 @@ class LiteLLMClient:
         """Return the reply; with ``on_text`` it is streamed, and each piece handed over as it arrives.
 
         The first call waits for litellm to be imported, some seconds, in a thread. Raises ``ClientError`` when there is
-        no reply, ``ConfigurationError`` when litellm cannot be imported.
+        no reply, ``ConfigurationError`` when litellm cannot be imported, or sends no request for want of a key, a
+        library or a provider's name.
         """
         complete = await asyncio.wrap_future(_importing())
         model = request.model or self._model_name
         call = {**self._options, **chat_fields(request, model, self._sampling), "num_retries": 0, "max_retries": 0}
+        pictures = any("parts" in message for message in request.messages)
         told = False
 
         def tell(piece: str) -> None:
@@ -137,16 +158,31 @@ class LiteLLMClient:
                             tell(piece)
             except _failures() as error:
                 # What providers say quotes keys at times: their errors are never chained.
-                raise self._explained(error, model, retries, begun=reply.begun) from None
+                raise self._explained(error, model, retries, reply.spent, pictures=pictures) from None
             return reply.reply(model, retries)
 
-        throttle = throttle_for(*self._throttled_as)
-        return await persist(attempt, throttle, max_retries=self._max_retries, deadline=request.deadline)
+        throttle = self._throttle_here()
+        return await persist(
+            attempt,
+            throttle,
+            max_retries=self._max_retries,
+            deadline=request.deadline,
+            attempts=request.attempts,
+        )
 
     async def aclose(self) -> None:
         """Do nothing: the connections are litellm's, which keeps them for all who use it in this process."""
 
-    def _explained(self, error: Exception, model: str, retries: int, *, begun: bool) -> ClientError:
+    def _throttle_here(self) -> Throttle:
+        """Return the throttle of the running loop, and keep it: what it has learnt is to outlast a call."""
+        loop = asyncio.get_running_loop()
+        if self._throttle is None or self._throttle[0] is not loop:
+            self._throttle = (loop, throttle_for(*self._throttled_as))
+        return self._throttle[1]
+
+    def _explained(
+        self, error: Exception, model: str, retries: int, spent: Usage | None, *, pictures: bool
+    ) -> RLMError:
         """Return the error for a call that failed. Statuses that litellm made up for a lost connection are left out."""
         import openai
 
@@ -154,24 +190,34 @@ class LiteLLMClient:
         status = getattr(error, "status_code", None)
         status = status if isinstance(status, int) and (headers or (400 <= status < 500 and status != 408)) else None
         silent = isinstance(error, openai.APITimeoutError)
-        words = " ".join(str(error).split())
+        words = " ".join(str(error).partition(_TRACEBACK)[0].split())
         for secret in sorted(self._secrets, key=len, reverse=True):
             words = words.replace(secret, "[redacted]")
         words = words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}…"
+        if not headers and spent is None and not _was_sent(error):
+            if any(isinstance(each, ImportError) for each in _chain(error)):
+                return ConfigurationError(f"{model} was not asked: {words.rstrip('.')}. {_INSTALL}")
+            if _NOT_SET_UP.search(words):
+                return ConfigurationError(f"{model} was not asked: {words.rstrip('.')}. {_SET_UP}")
         happened = f"answered {status}" if status is not None else "gave no reply"
-        advice = _ADVICE.get(status or 0, "Check base_url and the network, then ask again.")
+        advice = _ADVICE.get(status or 0, "Check base_url and the network, then ask again.").format(
+            key=_OWN_KEY if self._has_own_server else _PROVIDERS_KEY,
+            pictures=", and that it reads pictures" if pictures else "",
+        )
         after = f" (after {retries} {'retry' if retries == 1 else 'retries'})" if retries else ""
         msg = f"The server of {model} {happened}{after}: {words.rstrip('.')}. {advice}"
         lost = isinstance(error, openai.APIError | OSError)
-        spent = _SPENT in str(getattr(error, "body", ""))
-        may_pass = lost if status is None else is_retryable(status) and not spent
-        kind = SilenceError if silent else BrokenReplyError if begun else ClientError
+        body = f"{getattr(error, 'body', '')} {error}"
+        is_spent = any(code in body for code in SPENT_CODES)
+        may_pass = lost if status is None else is_retryable(status) and not is_spent
+        kind = SilenceError if silent else BrokenReplyError if spent is not None else ClientError
         return kind(
             msg,
             status=status,
             retryable=may_pass and should_retry(headers) is not False,
             retries=retries,
             retry_after=retry_after(headers),
+            spent=spent,
         )
 
 
@@ -181,6 +227,22 @@ def _failures() -> tuple[type[Exception], ...]:
     import openai
 
     return (openai.OpenAIError, httpx.HTTPError, ImportError, OSError)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and what it came of, from the outermost on."""
+    each: BaseException | None = error
+    while each is not None:
+        yield each
+        each = each.__cause__ or each.__context__
+
+
+def _was_sent(error: Exception) -> bool:
+    """Return whether the error came of a connection, or of one that was tried."""
+    import httpx
+
+    broken = (OSError, httpx.TransportError)
+    return any(isinstance(each, broken) or "Connect" in type(each).__name__ for each in list(_chain(error))[1:])
 
 
 def _headers_of(error: Exception) -> Mapping[str, str]:
@@ -224,6 +286,10 @@ def _import() -> Callable[..., Any]:
         if quiet:
             os.environ.pop(_NO_FETCHING, None)
     litellm.suppress_debug_info = True  # or it prints where to report bugs into the user's cell, at each error
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        logger = logging.getLogger(name)
+        if logger.level in {logging.NOTSET, logging.WARNING}:  # its own; who sets another wants it
+            logger.setLevel(logging.CRITICAL)  # it writes whole tracebacks into the cell, of errors that it raises
     warnings.filterwarnings("ignore", message=_ITS_OWN_WARNING)
     return complete
 

@@ -29,9 +29,9 @@ class LiteLLMReply:
         self._cost: float | None = None
 
     @property
-    def begun(self) -> bool:
-        """Whether anything of a reply has come."""
-        return self._chosen
+    def spent(self) -> Usage | None:
+        """What the reply took so far, as far as the provider said; None when none has begun."""
+        return self._counted() if self._chosen or self._usage is not None else None
 
     def take_whole(self, response: Any) -> None:
         """Take in a whole response."""
@@ -54,7 +54,7 @@ class LiteLLMReply:
         """
         if not self._chosen:
             msg = f"{model} sent a reply without any choice in it: ask again, or use another model."
-            raise GarbledReplyError(msg, retryable=True, retries=retries)
+            raise GarbledReplyError(msg, retryable=True, retries=retries, spent=self.spent)
         text, usage = "".join(self._pieces), self._counted()
         notes = [] if usage.input_tokens is not None else ["The server did not say how many tokens it took."]
         notes += [] if text else [f"The reply has no text (finish_reason: {self._finish_reason})."]

@@ -20,12 +20,14 @@ __all__ = ["OpenAIClient"]
 class OpenAIClient(ChatClient):
     """A model behind an OpenAI-compatible API.
 
-    ``timeout`` is for how many seconds the server may send nothing, None for ever. ``sampling_args`` go with every
-    request as they are. ``max_retries`` is how often a call is repeated after failures that may pass, 0 for never; a
-    server that says it is overloaded is asked again as long as there is time. ``price_provider`` names the provider
-    whose list prices hold where the server says no cost (``openai``, ``anthropic``, ...). Further options are those of
-    ``openai.AsyncOpenAI``: ``default_headers``, ``default_query``, ``http_client``, ``organization`` and ``project``.
-    Raises ``ConfigurationError`` for arguments that cannot be used and for a missing key.
+    ``timeout`` is for how many seconds the server may send nothing, and six times as many nothing but comments in a
+    stream; None for ever. ``sampling_args`` go with every request as they are, and the fields in their ``extra_body``
+    beside them. ``max_retries`` is how often a call is repeated after failures that may pass, 0 for never; a server
+    that says it is overloaded is asked again as long as there is time. ``price_provider`` names the provider whose list
+    prices hold where the server says no cost (``openai``, ``anthropic``, ...). Further options are those of
+    ``openai.AsyncOpenAI``: ``default_headers``, ``default_query``, ``http_client``, which the user closes,
+    ``organization`` and ``project``. Raises ``ConfigurationError`` for arguments that cannot be used and for a missing
+    key.
     """
 
     def __init__(

@@ -7,6 +7,9 @@ from typing import Any
 
 from rlm_jupyter.core.errors import ConfigurationError
 
+from .prices import check_provider
+from .request_body import check_sampling
+
 __all__ = ["check_options"]
 
 _OPTIONS = (
@@ -49,6 +52,9 @@ def check_options(backend: str, arguments: Mapping[str, Any], options: Mapping[s
         if not isinstance(given.get(name), str | None):
             msg = f"{name} must be a string, not a {type(given[name]).__name__}."
             raise ConfigurationError(msg)
+    check_sampling(given.get("sampling_args") or {})
+    if given.get("price_provider") is not None:
+        check_provider(given["price_provider"])
     provider = given.get("azure_ad_token_provider")
     if provider is not None and not callable(provider):
         msg = f"azure_ad_token_provider must be a function that returns a token, not a {type(provider).__name__}."

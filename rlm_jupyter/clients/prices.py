@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import difflib
 import functools
 import ipaddress
 import os
@@ -13,6 +15,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
+from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.usage import Usage
 
 from .loading import in_thread
@@ -20,13 +23,34 @@ from .loading import in_thread
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice
 
-__all__ = ["cost_of", "is_public", "prepare"]
+__all__ = ["check_provider", "cost_of", "is_public", "prepare"]
 
 _NOBODYS = (".local", ".localhost", ".internal", ".lan", ".home.arpa", ".test", ".invalid", ".example")
 """Names that no provider on the internet has (RFC 6761, 6762, 8375, and what ICANN keeps for private use)."""
 
 _Price: TypeAlias = Callable[[Usage], "float | None"]
 _Lists: TypeAlias = Callable[[str, "str | None", str], "_Price | None"]
+
+
+def check_provider(name: str) -> None:
+    """Raise ``ConfigurationError`` for a provider that has no price list; waits for the lists, 0.4 s at first."""
+    _reading().result()
+    try:
+        from genai_prices.data_snapshot import get_snapshot
+
+        snapshot = get_snapshot()
+        names = [provider.id for provider in snapshot.providers]
+        with contextlib.suppress(LookupError):
+            snapshot.find_provider(None, name, None)
+            return
+    except Exception:  # noqa: BLE001 - as in _read: without lists no price is known, and none is wrong
+        return
+    near = difflib.get_close_matches(name, names, n=1)
+    msg = (
+        f"There is no list of prices for the price_provider {name!r}"
+        f"{f'; is it {near[0]!r}?' if near else '.'} There are: {', '.join(names)}."
+    )
+    raise ConfigurationError(msg)
 
 
 def prepare(url: str, provider: str | None = None) -> None:
@@ -46,8 +70,11 @@ async def cost_of(url: str, provider: str | None, model: str, usage: Usage) -> f
         return None
     reading = _reading()
     lists = reading.result() if reading.done() else await asyncio.wrap_future(reading)
-    price = lists(url, provider, model)
-    return price(usage) if price is not None else None
+    try:
+        price = lists(url, provider, model)
+        return price(usage) if price is not None else None
+    except Exception:  # noqa: BLE001 - whatever is the matter with a list: the reply is there, and is paid for
+        return None
 
 
 @functools.cache
@@ -57,12 +84,12 @@ def _reading() -> Future[_Lists]:
 
 
 def _read() -> _Lists:
-    """Return the lists; where they cannot be read, prices are unknown, and no reply is lost over it."""
+    """Return the lists; where they cannot be read, prices are unknown, and no paid reply is lost over it."""
     try:
         from genai_prices.data_snapshot import get_snapshot
 
         get_snapshot()
-    except (ImportError, AttributeError, TypeError, ValueError):  # another release than those that we know
+    except Exception:  # noqa: BLE001 - another release than those that we know, or a file that cannot be read
         return _unlisted
     return functools.lru_cache(maxsize=1024)(_listed)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
 from rlm_jupyter.core.errors import ClientError
@@ -61,6 +61,9 @@ class Source(Protocol):
 
     def nearest(self, asked: Asked) -> str:
         """Return what of the request is recorded, in a sentence, once it was not found."""
+
+    async def aclose(self) -> None:
+        """Give up what is open. May be called twice."""
 
 
 @dataclass(slots=True)
@@ -122,20 +125,30 @@ class Recording:
         differs = self._text(nearest.messages[common][1])
         return f"{told}; then it goes on: {_quoted(differs)}." if differs else f"{told}."
 
+    async def aclose(self) -> None:
+        """Do nothing: a recording is in memory."""
+
 
 class CachedReplies:
-    """The replies that a cache holds."""
+    """The replies that a cache holds, of whichever server; ``owned``: nobody else closes the cache."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, *, owned: bool = False) -> None:
         self._cache = cache
+        self._owned = owned
 
     async def find(self, asked: Asked) -> Outcome | None:
         """Return what is kept of the request, or None."""
-        return await self._cache.get(request_key(asked.model, asked.messages, asked.sampling))
+        kept = await self._cache.get(request_key(asked.model, asked.messages, asked.sampling))
+        return None if kept is None else replace(kept, cached=True, retries=0)
 
     def nearest(self, asked: Asked) -> str:
         """Return where it was looked for: a cache does not tell what its requests were."""
         return f"The cache {self._cache.path} has none to this request: the same model, messages and sampling."
+
+    async def aclose(self) -> None:
+        """Close the cache, if that is nobody else's."""
+        if self._owned:
+            await self._cache.aclose()
 
 
 class RecordedClient:
@@ -158,6 +171,7 @@ class RecordedClient:
         self._live = live
         self._redact = redact
         self._any_model = any_model
+        self._first_missing = ""
 
     @property
     def model_name(self) -> str:
@@ -189,10 +203,15 @@ class RecordedClient:
             return await self._live.acompletion(request, on_text)
         if outcome is not None:
             raise NotAskedError(str(outcome))
-        raise NotAskedError(self._missing(asked, request))
+        missing = self._missing(asked, request)
+        before, self._first_missing = self._first_missing, self._first_missing or missing
+        if before:
+            missing = f"{missing} It may follow from the first request that was missing: {before}"
+        raise NotAskedError(missing)
 
     async def aclose(self) -> None:
-        """Close the live client's connections. May be called twice."""
+        """Close the live client's connections, and the recording. May be called twice."""
+        await self._source.aclose()
         if self._live is not None:
             await self._live.aclose()
 

@@ -38,19 +38,24 @@ class ReplyTable:
         self._rows = _rows_of(self._database)
         self._open()
 
-    def get(self, key: str) -> ModelReply | None:
-        """Return the reply that is kept under the key, as it came; None where there is none that can be read."""
-        row = self._rows.get_or_none(self._rows.key == key)
-        if row is None:
-            return None
-        if time.time() - row.used > _TOUCH_AFTER:
-            self._rows.update(used=time.time()).where(self._rows.key == key).execute()
-        return _read(row.reply)
+    def get(self, key: str, server: str | None) -> tuple[ModelReply | None, bool]:
+        """Return the reply that is kept under the key, as it came, and whether its use is to be noted.
 
-    def put(self, key: str, reply: ModelReply) -> None:
+        Of several servers' it is the one that was used last, unless the server is named; None where there is none that
+        can be read.
+        """
+        named = self._rows.key == key if server is None else (self._rows.key == key) & (self._rows.server == server)
+        row = self._rows.select().where(named).order_by(self._rows.used.desc()).first()
+        return (None, False) if row is None else (_read(row.reply), time.time() - row.used > _TOUCH_AFTER)
+
+    def touch(self, key: str) -> None:
+        """Note that the replies under the key are used."""
+        self._rows.update(used=time.time()).where(self._rows.key == key).execute()
+
+    def put(self, key: str, server: str, reply: ModelReply) -> None:
         """Keep a reply, in the place of one that is there; those that were not used for longest make room."""
         text = _written(reply)
-        row = {"key": key, "size": len(text), "used": time.time(), "reply": text}
+        row = {"key": key, "server": server, "size": len(text), "used": time.time(), "reply": text}
         self._rows.insert(row).on_conflict_replace().execute()
         if self._writes % _LOOK_EVERY == 0:
             self._make_room()
@@ -98,28 +103,30 @@ class ReplyTable:
         if size <= self._max_bytes:
             return
         gone = []
-        for key, freed in self._rows.select(self._rows.key, self._rows.size).order_by(self._rows.used).tuples():
+        sizes = self._rows.select(self._rows.id, self._rows.size).order_by(self._rows.used).tuples()
+        for row, freed in sizes:
             if size <= self._max_bytes * _ROOM_MADE:
                 break
             size -= freed
-            gone.append(key)
+            gone.append(row)
         with self._database.atomic():
             for batch in peewee.chunked(gone, 500):
-                self._rows.delete().where(self._rows.key.in_(batch)).execute()
+                self._rows.delete().where(self._rows.id.in_(batch)).execute()
 
 
 def _rows_of(database: peewee.SqliteDatabase) -> Any:
     """Return the model of the rows in this file; a model that several files shared could be bound to one at a time."""
 
     class Row(peewee.Model):  # type: ignore[misc, unused-ignore] # peewee has no types
-        key = peewee.TextField(primary_key=True)
+        key = peewee.TextField()
+        server = peewee.TextField()
         size = peewee.IntegerField()
         used = peewee.FloatField()
         reply = peewee.TextField()
 
         class Meta:
             table_name = "replies"
-            indexes = ((("used", "size"), False),)
+            indexes = ((("key", "server"), True), (("used", "size"), False))
 
     Row.bind(database)
     return Row

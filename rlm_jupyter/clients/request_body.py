@@ -9,7 +9,7 @@ from typing import Any
 from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.protocols import Message, ModelRequest
 
-__all__ = ["WAYS", "chat_fields", "encode"]
+__all__ = ["WAYS", "chat_fields", "check_sampling", "encode"]
 
 WAYS: tuple[Mapping[str, Any], ...] = (
     {"stream": True, "stream_options": {"include_usage": True}},
@@ -19,8 +19,35 @@ WAYS: tuple[Mapping[str, Any], ...] = (
 """What a request for a stream adds, from the best that a server may understand to nothing, which is no stream."""
 
 
+_NOT_SAMPLING = {
+    "messages": "it is what the run asks",
+    "model": "give the model's name as model_name, or with --model",
+    "stream": "whether a reply is streamed is not for the model",
+    "stream_options": "whether a reply is streamed is not for the model",
+    "extra_headers": 'give headers in backend_kwargs, as "default_headers" (litellm: "extra_headers")',
+    "extra_query": 'give a query in backend_kwargs, as "default_query"',
+}
+"""What is no parameter of sampling, and where it belongs."""
+
+
+def check_sampling(sampling: Mapping[str, Any], name: str = "sampling_args") -> None:
+    """Raise ``ConfigurationError`` for what cannot be sent as a field of the request's body."""
+    extra = sampling.get("extra_body")
+    if not isinstance(extra, Mapping | None):
+        msg = f"extra_body in {name} is a dictionary of fields, not a {type(extra).__name__}."
+        raise ConfigurationError(msg)
+    wrong = next((field for field in (*sampling, *(extra or ())) if field in _NOT_SAMPLING), None)
+    if wrong is not None:
+        msg = f"{wrong!r} cannot be in {name}: {_NOT_SAMPLING[wrong]}."
+        raise ConfigurationError(msg)
+
+
 def chat_fields(request: ModelRequest, model: str, sampling: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of the request's body; the request's own sampling wins over the client's."""
+    """Return the fields of the request's body; the request's own sampling wins over the client's.
+
+    Raises ``ConfigurationError`` for sampling that holds what is no field of it.
+    """
+    check_sampling(request.sampling)
     messages = [_chat_message(message) for message in request.messages]
     return {**sampling, **request.sampling, "model": model, "messages": messages}
 

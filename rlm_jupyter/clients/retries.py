@@ -15,8 +15,9 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from rlm_jupyter.core.errors import ClientError
+from rlm_jupyter.core.protocols import Attempts
 
-from .throttle import Throttle
+from .throttle import PATIENCE, RestingError, Throttle
 
 __all__ = ["MAX_RETRIES", "BrokenReplyError", "GarbledReplyError", "SilenceError", "persist"]
 
@@ -24,8 +25,8 @@ MAX_RETRIES = 6
 """How often a call is repeated for failures other than overload, unless it is said: for some 20 s in all."""
 
 _FIRST_WAIT = 0.5  # seconds; the next wait is twice as long
+_LEAST_WAIT = 0.02  # seconds, twice as many each time: a server that says "at once" may say it for ever
 _LONGEST_WAIT = 8.0  # seconds, unless the server asks for more
-_PATIENCE = 120.0  # seconds; for how long an overloaded server is asked again when there is no deadline
 _JITTER = 0.25  # of a wait: all who were refused at once are not to come back at once
 _REFUSED = 429
 _OVERLOADED = (_REFUSED, 503, 529)
@@ -51,39 +52,55 @@ class GarbledReplyError(ClientError):
     """The server sent something that is not a reply, or a reply with nothing in it."""
 
 
+_THERE = (GarbledReplyError, BrokenReplyError, SilenceError)
+"""What only a server that is there can do."""
+
+
 async def persist(
     attempt: Callable[[int], Awaitable[Reply]],
     throttle: Throttle,
     *,
     max_retries: int = MAX_RETRIES,
     deadline: float | None = None,
+    attempts: Attempts | None = None,
 ) -> Reply:
     """Return what ``attempt`` returns, called again after failures that may pass, until there is no time or hope left.
 
     ``attempt`` is told how many requests went before, and raises ``ClientError`` whose ``retries`` count those and its
     own repeated ones. While it waits for its next turn, a call holds no place in flight. With ``max_retries=0`` nothing
     is repeated. Nothing is sent after ``deadline``, in seconds of ``time.monotonic()``: a wait that would pass it
-    raises the failure at once.
+    raises the failure at once. ``attempts`` is told what becomes of each request; what its ``failed`` raises ends the
+    call.
     """
     patience, retries = _Patience(max_retries, deadline), 0
     while True:
-        patience.check_rest(throttle.rest, retries)
-        number = await throttle.enter()
+        if attempts is not None:
+            attempts.waits()
+        patience.check_rest(throttle, retries)
+        try:
+            number = await throttle.enter()
+        except RestingError:
+            continue
         try:
             patience.check_time(retries)
+            if attempts is not None:
+                attempts.sends()
             reply = await attempt(retries)
         except ClientError as error:
             if error.status in _OVERLOADED and error.retryable:
                 throttle.overloaded(number, _FIRST_WAIT if error.retry_after is None else error.retry_after)
-            wait = patience.wait_after(error, answered=throttle.answered)
-            throttle.answered |= error.status is not None or isinstance(error, GarbledReplyError)
-            retries = error.retries + 1
+            wait = patience.wait_after(error, throttle)
+            throttle.answered |= error.status is not None or isinstance(error, _THERE)
+            failure, due = error, time.monotonic() + wait
         else:
             throttle.succeeded()
             return reply
         finally:
             throttle.leave()
-        await asyncio.sleep(wait)
+        retries = failure.retries + 1
+        if attempts is not None:
+            await attempts.failed(failure, wait)
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
 
 
 class _Patience:
@@ -95,40 +112,51 @@ class _Patience:
         self._refused_since: float | None = None
         self._failures: Counter[str] = Counter()
 
-    def check_rest(self, rest: float, retries: int) -> None:
+    def check_rest(self, throttle: Throttle, retries: int) -> None:
         """Raise ``ClientError`` when nothing will be sent for longer than there is time."""
-        if self._deadline is not None and rest and time.monotonic() + rest > self._deadline:
+        rest = throttle.rest
+        if self._deadline is None:
+            is_hopeless, limit = throttle.is_hopeless, f"the {PATIENCE:g} s that it is waited for without max_timeout"
+        else:
+            is_hopeless, limit = rest > 0 and time.monotonic() + rest > self._deadline, "max_timeout leaves"
+        if is_hopeless:
             msg = (
-                f"The server is overloaded and asks to be left alone for {rest:.3g} s, which is longer than "
-                "max_timeout leaves: raise it, lower max_concurrent_subcalls, or check the account's limits."
+                f"The server is overloaded and asks to be left alone for {_told(rest)}: it has refused for longer than "
+                f"{limit}. Raise max_timeout, lower max_concurrent_subcalls, or check the account's limits."
             )
-            raise ClientError(msg, retryable=True, retries=retries, retry_after=rest)
+            raise ClientError(msg, retryable=True, retries=max(0, retries - 1), retry_after=rest)
 
     def check_time(self, retries: int) -> None:
         """Raise ``ClientError`` when the deadline has passed while the call waited for its turn."""
         if self._deadline is not None and time.monotonic() > self._deadline:
             msg = "max_timeout was over before the request could be sent: raise it, or ask for less at once."
-            raise ClientError(msg, retries=retries)
+            raise ClientError(msg, retries=max(0, retries - 1))
 
-    def wait_after(self, error: ClientError, *, answered: bool) -> float:
+    def wait_after(self, error: ClientError, throttle: Throttle) -> float:
         """Return for how many seconds to wait before the next request; raises the failure when there shall be none."""
-        if not error.retryable or self._is_too_many(error, answered):
+        if not error.retryable or self._is_too_many(error, throttle.answered):
             raise _plain(error) from None
         wait, now = self._wait(error), time.monotonic()
         if self._deadline is not None:
             if now + wait > self._deadline:
                 raise _plain(error, wait, "There is no time left for that within max_timeout.") from None
-        elif error.status == _REFUSED:
-            self._refused_since = now if self._refused_since is None else self._refused_since
-            if now + wait > self._refused_since + _PATIENCE:
-                raise _plain(error, wait, f"Without max_timeout it is waited for {_PATIENCE:g} s in all.") from None
+        elif wait > PATIENCE or (error.status == _REFUSED and self._has_refused_for_long(throttle, now, wait)):
+            raise _plain(error, wait, f"Without max_timeout it is waited for {PATIENCE:g} s in all.") from None
         return wait
 
+    def _has_refused_for_long(self, throttle: Throttle, now: float, wait: float) -> bool:
+        """Return whether the server would have refused this call, or all who ask it, for too long."""
+        self._refused_since = now if self._refused_since is None else self._refused_since
+        return now + wait > self._refused_since + PATIENCE or throttle.bound.refuses_until(now + wait)
+
     def _wait(self, error: ClientError) -> float:
-        backoff = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(self._failures.total() - 1, 10))
+        doubled = 2.0 ** min(self._failures.total() - 1, 10)
+        backoff, least = min(_LONGEST_WAIT, _FIRST_WAIT * doubled), min(_LONGEST_WAIT, _LEAST_WAIT * doubled)
         if error.retry_after is None:
             return backoff * random.uniform(1 - _JITTER, 1.0)
-        return error.retry_after + min(backoff, max(error.retry_after, 0.05)) * random.uniform(0.0, _JITTER)
+        return max(error.retry_after, least) + min(backoff, max(error.retry_after, least)) * random.uniform(
+            0.0, _JITTER
+        )
 
     def _is_too_many(self, error: ClientError, answered: bool) -> bool:
         """Count the failure, and return whether there were too many of its kind."""
@@ -158,9 +186,18 @@ def _plain(error: ClientError, wait: float = 0.0, reason: str = "") -> ClientErr
     if type(error) is ClientError and not reason:
         return error
     return ClientError(
-        f"{error} The next request would be due in {wait:.3g} s. {reason}" if reason else str(error),
+        f"{error} The next request would be due in {_told(wait)}. {reason}" if reason else str(error),
         status=error.status,
         retryable=error.retryable,
         retries=error.retries,
         retry_after=error.retry_after,
+        spent=error.spent,
     )
+
+
+def _told(seconds: float) -> str:
+    """Return a wait as a person says it: ``26 s``, ``14 min``, ``28 h``."""
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.3g} s"

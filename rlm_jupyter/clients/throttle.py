@@ -13,9 +13,16 @@ import time
 from collections import deque
 from weakref import WeakValueDictionary
 
-__all__ = ["Bound", "Throttle", "throttle_for"]
+__all__ = ["PATIENCE", "Bound", "RestingError", "Throttle", "throttle_for"]
+
+PATIENCE = 120.0
+"""Seconds for which a server that refuses everything is asked again, by all calls together, without a deadline."""
 
 _FULL_ROUND = 2  # refusals in a row, at least, before nothing more is sent for a while
+
+
+class RestingError(Exception):
+    """Whoever waits for a turn may not want to any more: the server is to be left alone for long."""
 
 
 class Bound:
@@ -33,6 +40,7 @@ class Bound:
         self._sent = 0
         self._first_since_halving = 1
         self._refused_in_a_row = 0
+        self._refusing_since = self._refused_at = -math.inf
 
     def admits(self, now: float) -> bool:
         """Return whether one more request may be sent."""
@@ -51,6 +59,7 @@ class Bound:
     def succeeded(self) -> None:
         """Grow by one until where the server was overloaded last, beyond it by one in a whole round."""
         self._refused_in_a_row = 0
+        self._refused_at = -math.inf
         self.limit += 1 if self.limit < self._overloaded_at else 1 / self.limit
 
     def overloaded(self, number: int, until: float) -> None:
@@ -65,6 +74,16 @@ class Bound:
             self._first_since_halving = self._sent + 1
         if self._refused_in_a_row >= max(_FULL_ROUND, self.limit):
             self.rest(until)
+
+    def refused(self, now: float) -> None:
+        """Take note of when a request was refused."""
+        if now - self._refused_at > PATIENCE:  # after a reply, or when nobody had asked for long
+            self._refusing_since = now
+        self._refused_at = now
+
+    def refuses_until(self, until: float) -> bool:
+        """Return whether the server, if it is left alone until then, has refused everything for too long."""
+        return self._refused_at > -math.inf and until > self._refusing_since + PATIENCE
 
     def rest(self, until: float) -> None:
         """Admit nothing until then."""
@@ -88,8 +107,17 @@ class Throttle:
         """For how many seconds nothing will be sent."""
         return max(0.0, self.bound.resting_until - time.monotonic())
 
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether nothing will be sent for longer than one waits without a deadline."""
+        rest = self.rest
+        return rest > PATIENCE or (rest > 0 and self.bound.refuses_until(time.monotonic()))
+
     async def enter(self) -> int:
-        """Return the number of the request once it may be sent; ``leave`` must follow."""
+        """Return the number of the request once it may be sent; ``leave`` must follow.
+
+        Raises ``RestingError`` when that comes to be hopeless; with a deadline one may enter again.
+        """
         if not self._waiting and self.bound.admits(time.monotonic()):
             return self.bound.sent()
         admitted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -99,7 +127,8 @@ class Throttle:
             return await admitted
         except asyncio.CancelledError:
             if admitted.done() and not admitted.cancelled():
-                self.leave()
+                if admitted.exception() is None:
+                    self.leave()
             else:
                 with contextlib.suppress(ValueError):
                     self._waiting.remove(admitted)
@@ -118,7 +147,14 @@ class Throttle:
     def overloaded(self, number: int, wait: float) -> None:
         """Take note that the server refused a request because it has too many, and asks to wait so many seconds."""
         self.answered = True
-        self.bound.overloaded(number, time.monotonic() + wait)
+        now = time.monotonic()
+        self.bound.overloaded(number, now + wait)
+        self.bound.refused(now)
+        if self.is_hopeless:
+            waiting, self._waiting = self._waiting, deque()
+            for admitted in waiting:
+                if not admitted.done():
+                    admitted.set_exception(RestingError())
 
     def pause(self, seconds: float) -> None:
         """Send nothing for so long."""
@@ -133,8 +169,9 @@ class Throttle:
 
     def _set_alarm(self) -> None:
         """Have the first of those who wait looked after at the end of a rest: no reply may come that would do it."""
-        if self._waiting and self._alarm is None and (rest := self.rest) > 0:
-            self._alarm = asyncio.get_running_loop().call_later(rest, self._wake)
+        # The rest may have ended since it was looked at: then the alarm is due at once.
+        if self._waiting and self._alarm is None and self.bound.in_flight < self.bound.limit:
+            self._alarm = asyncio.get_running_loop().call_later(self.rest, self._wake)
 
     def _wake(self) -> None:
         self._alarm = None

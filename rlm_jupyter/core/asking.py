@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from .errors import ScaffoldError
-from .pictures import Picture, looks_like, picture_of
+from .pictures import Picture, looks_like, no_prompt, picture_of
 from .protocols import Message
 
 __all__ = ["Parts", "holds_pictures", "in_words", "message_of", "parts_of", "read_prompt", "texts_of"]
@@ -24,7 +24,7 @@ def read_prompt(prompt: Any, seen: Seen | None = None) -> Parts:
     """Return the parts of what model code asks; one string for a plain prompt. ``seen`` is as for ``parts_of``.
 
     Raises ``ScaffoldError`` for anything but a string, a picture, or a list of strings and pictures with a picture in
-    it; ``ValueError`` for a picture that is too large.
+    it; ``ValueError`` for a picture that is too large or cannot be encoded.
     """
     parts = parts_of(prompt, seen)
     if parts is not None:
@@ -38,18 +38,14 @@ def read_prompt(prompt: Any, seen: Seen | None = None) -> Parts:
             )
             raise ScaffoldError(msg)
         prompt = wrong
-    msg = (
-        f"A prompt is a string, a picture, or a list of strings and pictures, and this one is of type "
-        f"{type(prompt).__name__}: put it into an f-string."
-    )
-    raise ScaffoldError(msg)
+    raise ScaffoldError(no_prompt(prompt))
 
 
 def parts_of(prompt: Any, seen: Seen | None = None) -> Parts | None:
     """Return the parts of a prompt; None for what is none.
 
     ``seen`` holds the pictures of objects by their ids, so that one which stands in many prompts is encoded once.
-    Raises ``ValueError`` for a picture that is too large.
+    Raises ``ValueError`` for a picture that is too large or cannot be encoded.
     """
     if isinstance(prompt, str):
         return (prompt,)

@@ -84,11 +84,14 @@ class Conversation:
         self._compaction = compaction
         self._opening = self._since = len(messages)
         self._tokens = 0
+        self.was_cut = False
+        """Whether the last reply was broken off because it had become as long as it may be."""
 
     def ask(self) -> Generator[Effect, Any, str]:
         """Return the model's reply, which is part of the conversation then."""
         sent = self._sent()
         reply: ModelReply = yield CallModel(sent)
+        self.was_cut = reply.is_cut
         usage = reply.usage
         if usage.input_tokens:  # some servers send zeros
             self._tokens = usage.input_tokens + (usage.output_tokens or 0)

@@ -19,6 +19,7 @@ _UNITS: tuple[tuple[tuple[type, ...], str], ...] = (
     ((bytes, bytearray, memoryview), "bytes"),
     ((Mapping, Sequence, Set, array), "items"),
 )
+_LOOKED_AT = 6  # items of a container, for pictures
 _BUILTIN = (bytes, bytearray, memoryview, dict, list, tuple, set, frozenset, deque, array)
 # Tabular libraries keep their repr short by themselves, whatever the size of the table.
 _SHORT_REPR_ROOTS = frozenset(
@@ -55,6 +56,9 @@ class _Preview(reprlib.Repr):
         self.maxstring = self.maxother = max(40, limit // 6)
 
     def repr_bytes(self, value: bytes | bytearray, level: int) -> str:
+        picture = looks_like(value)
+        if picture is not None and level < self.maxlevel:
+            return f"<{picture}>"
         shown = repr(bytes(value[: self.maxstring]))
         return shown if len(value) <= self.maxstring else f"{shown}..."
 
@@ -87,7 +91,8 @@ class _Preview(reprlib.Repr):
         kind = type(value)
         if kind.__module__.partition(".")[0] in _SHORT_REPR_ROOTS or kind in (int, float, complex, bool, type(None)):
             return super().repr_instance(value, level)
-        return f"<{kind.__qualname__} object>"
+        picture = looks_like(value)
+        return f"<{kind.__qualname__} object>" if picture is None else f"<{picture}>"
 
     repr_OrderedDict = repr_defaultdict = repr_Counter = repr_dict  # noqa: N815 - reprlib finds them by type
 
@@ -108,6 +113,8 @@ def describe(value: Any, limit: int = 600) -> ValueSummary:
     picture = looks_like(value)
     if picture is not None:
         name = f"{name} ({picture})"
+    elif _has_pictures(value):
+        name = f"{name} (with images: llm_query can look at them)"
     size, unit = _size(value)
     return ValueSummary(name, size, unit, _clip(_preview(value, limit), limit) if limit else "")
 
@@ -126,6 +133,14 @@ def _size(value: Any) -> tuple[int | None, str | None]:
     except Exception:  # noqa: BLE001 - then nobody can say its size
         return None, None
     return None, None
+
+
+def _has_pictures(value: Any) -> bool:
+    """Return whether there is a picture among the first items of a built-in container."""
+    if type(value) not in (dict, list, tuple):
+        return False
+    items = value.values() if type(value) is dict else value
+    return any(looks_like(each) is not None for each in itertools.islice(items, _LOOKED_AT))
 
 
 def _preview(value: Any, limit: int) -> str:

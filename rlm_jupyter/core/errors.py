@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .results import RunTrace
+    from .usage import Usage
 
 __all__ = [
     "AnswerFormatError",
@@ -50,6 +51,7 @@ class ClientError(RLMError):
 
     ``status`` is the HTTP status where there was one; ``retryable`` tells whether the same call may succeed later, and
     ``retry_after`` in how many seconds, where the server said so; ``retries`` counts the requests after the first.
+    ``spent`` is what the last request took, as far as the server said, where it had begun to answer; else None.
     """
 
     def __init__(
@@ -60,20 +62,23 @@ class ClientError(RLMError):
         retryable: bool = False,
         retries: int = 0,
         retry_after: float | None = None,
+        spent: Usage | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.retryable = retryable
         self.retries = retries
         self.retry_after = retry_after
+        self.spent = spent
 
     @property
     def refused(self) -> bool:
         """Whether the server said that it did not do the work, which then costs nothing.
 
-        Not so where it was lost: there was no answer (``status`` is None), or a gateway's, which got none itself.
+        Not so where it was lost: there was no answer (``status`` is None), or a gateway's, which got none itself; nor
+        where the answer had begun.
         """
-        return self.status is not None and self.status not in _LOST
+        return self.spent is None and self.status is not None and self.status not in _LOST
 
 
 class AnswerFormatError(RLMError):

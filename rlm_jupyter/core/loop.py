@@ -14,7 +14,7 @@ from .compaction import Compaction, Conversation
 from .effects import BeginIteration, Effect, EndIteration, ReadAnswer, ReopenAnswer, RunCode
 from .errors import AnswerFormatError
 from .observation import OBSERVATION_LIMIT, observe
-from .prompts import REMINDER, closing_request, rejection, user_note
+from .prompts import CUT_OFF, REMINDER, closing_request, rejection, user_note
 from .protocols import Message
 from .reply import TextAnswer, read_reply
 from .results import REPLResult
@@ -54,11 +54,12 @@ def completion_loop(
     for number in range(1, max_iterations + 1):
         yield BeginIteration(number, notes=notes or ())
         step = yield from _iterate(conversation, accept, observation_limit)
+        told = f"{CUT_OFF}\n\n{step.told}".rstrip() if conversation.was_cut else step.told
         notes = yield EndIteration(number, step.answer, step.rejected)
         if step.answer is not None:
             return step.answer
         last = closing_request(max_iterations, typed=accept is not None) if number == max_iterations else ""
-        yield from conversation.tell(step.told, _with_notes(notes, last))
+        yield from conversation.tell(told, _with_notes(notes, last))
     begin = BeginIteration(max_iterations + 1, closing=True, notes=notes or ())
     answer, complaint, notes = yield from _close(conversation, accept, begin)
     if complaint is not None:
@@ -78,6 +79,10 @@ def _iterate(conversation: Conversation, accept: Accept | None, limit: int) -> G
     reply = yield from conversation.ask()
     read = read_reply(reply)
     blocks = read.code_blocks
+    if conversation.was_cut and read.is_open:  # what a half of it does, nobody meant; half an answer is none
+        blocks = blocks[:-1]
+        if not blocks:
+            return _Step()
     if read.answer is not None:
         if not read.answer.is_variable:
             return (yield from _judged(read.answer.text, accept))

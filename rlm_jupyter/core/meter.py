@@ -59,6 +59,11 @@ class Meter:
         """What is known of prices by now: where a meter that begins elsewhere may begin."""
         return dict(self._seen)
 
+    @property
+    def used(self) -> Usage:
+        """What was used, with the estimates of what was lost; the cost is None while a price is unknown."""
+        return Usage(self._tokens, cost=self._cost if self._unpriced is None else None)
+
     async def admit(self, kind: str, size: int) -> Reservation:
         """Wait until there is room for a call, and reserve it.
 

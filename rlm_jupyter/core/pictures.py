@@ -14,13 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["MEDIA_TYPES", "PICTURE_LIMIT", "Picture", "looks_like", "picture_of"]
+__all__ = ["MEDIA_TYPES", "PICTURE_LIMIT", "Picture", "looks_like", "no_prompt", "picture_of"]
 
 MEDIA_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 """What vision models take, in the order in which a form is chosen where there are several."""
 
 PICTURE_LIMIT = 20_000_000
 """Bytes of one picture."""
+
+_PIXEL_LIMIT = 100_000_000
+"""Pixels of a picture that is yet to be encoded; more take seconds and gigabytes, and no model looks at as many."""
 
 _SEGMENTS = 1_000  # of a JPEG, before the one that tells its size
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
@@ -83,7 +86,7 @@ def picture_of(value: Any) -> Picture | None:
 
     That is a ``Picture``, bytes that begin as a PNG, JPEG, GIF or WebP, a PIL image, a matplotlib figure, an object
     with such a rich form (``_repr_png_``, ``_repr_mimebundle_``, ...), or a notebook's output as a dict. Raises
-    ``ValueError`` when it takes more than 20 MB.
+    ``ValueError`` when it takes more than 20 MB, and for a PIL image that is empty, too large or cannot be read.
     """
     found = _found(value)
     if found is not None and len(found.data) > PICTURE_LIMIT:
@@ -115,7 +118,36 @@ def _found(value: Any) -> Picture | None:
     return _of_forms(value)
 
 
+def no_prompt(value: Any) -> str:
+    """Return what to say of an object that stands where a prompt, or a part of one, is expected."""
+    kind = type(value).__name__
+    if _is_of(value, "IPython.core.display") and getattr(value, "url", None) and getattr(value, "data", 1) is None:
+        return f"{kind}(url=...) holds no data: fetch it, as {kind}(url=..., embed=True) does, and give that."
+    if callable(getattr(type(getattr(value, "figure", None)), "savefig", None)):
+        return f"This {kind} is a part of a figure, and no picture itself: give its .figure."
+    return (
+        f"A prompt is a string, a picture, or a list of strings and pictures, and this one is of type {kind}: "
+        "put it into an f-string."
+    )
+
+
 def _of_pillow(image: Any) -> Picture:
+    size = image.width, image.height
+    pixels = f"{size[0]}x{size[1]} pixels"
+    if 0 in size:
+        msg = f"This image has {pixels}: there is nothing to be seen on it."
+        raise ValueError(msg)
+    if size[0] * size[1] > _PIXEL_LIMIT:
+        msg = f"This image has {pixels}, which is too large: make it smaller first, with image.thumbnail((2000, 2000))."
+        raise ValueError(msg)
+    try:
+        return _encoded_by_pillow(image)
+    except Exception as error:  # a file that is cut off, or closed, is found out only now
+        msg = f"This image cannot be encoded: {error}. Open its file again, or make another one of its pixels."
+        raise ValueError(msg) from error
+
+
+def _encoded_by_pillow(image: Any) -> Picture:
     buffer = io.BytesIO()
     if image.format == "JPEG" and image.mode in ("L", "RGB"):  # as it came from its file; as a PNG a photo is large
         image.save(buffer, format="JPEG", quality=95)

@@ -13,6 +13,7 @@ from .describe import ValueSummary
 
 __all__ = [
     "COMPACTION_REQUEST",
+    "CUT_OFF",
     "GO_ON",
     "NO_SUMMARY",
     "QUESTION_LIMIT",
@@ -113,6 +114,11 @@ _SHOWN = (
     "Its pictures come with this message. Code has them, too: llm_query([question, {}]) lets a language model look. It "
     "holds:"
 )
+
+CUT_OFF = """\
+Your last reply was cut off: it had become as long as a reply may be, and its end is missing. Write less at a time: do
+one step per reply, in a short block, and put long texts together in variables, piece by piece."""
+"""What a model is told whose reply ended at its length limit."""
 
 REMINDER = """\
 Your reply held neither code nor an answer. Write a ```repl block to look further, or, when you know the answer, set

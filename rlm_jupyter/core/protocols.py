@@ -7,11 +7,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, runtime_checkable
 
+from .errors import ClientError
 from .pictures import Picture
 from .results import NamespaceChanges, REPLResult
 from .usage import Usage
 
 __all__ = [
+    "Attempts",
     "Client",
     "Environment",
     "Message",
@@ -44,18 +46,33 @@ class Message(_Message, total=False):
     parts: Sequence[str | Picture]
 
 
+class Attempts(Protocol):
+    """Told by a client of the requests that one call takes, where it may take several."""
+
+    def waits(self) -> None:
+        """No request of the call is under way: it waits for its turn."""
+
+    def sends(self) -> None:
+        """A request goes out."""
+
+    async def failed(self, error: ClientError, wait: float) -> None:
+        """A request failed, and another is to go out in ``wait`` seconds; raises what is to keep it from going."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
     """One call to a language model.
 
     ``model`` overrides the client's own; ``sampling`` goes to the API as it is (``temperature``, ``seed``, ...). After
-    ``deadline``, in seconds of ``time.monotonic()``, nobody waits for the reply any more.
+    ``deadline``, in seconds of ``time.monotonic()``, nobody waits for the reply any more. ``attempts`` wants to know of
+    each request that the client sends for it.
     """
 
     messages: Sequence[Message]
     model: str | None = None
     sampling: Mapping[str, Any] = field(default_factory=dict)
     deadline: float | None = None
+    attempts: Attempts | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +92,15 @@ class ModelReply:
     reasoning: str | None = None
     notes: Sequence[str] = ()
     cached: bool = False
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the server broke the reply off because it had become as long as it may be."""
+        return self.finish_reason in _CUT
+
+
+_CUT = ("length", "max_tokens")
+"""What servers call it."""
 
 
 class Client(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Reply", "TextAnswer", "read_reply"]
 
@@ -15,6 +15,8 @@ _TOKEN = re.compile(
       | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*'""",
     re.DOTALL | re.VERBOSE,
 )
+_CLOSED = re.compile(r"\n[ \t]*(`{3,}|~{3,})[ \t]*\Z")
+_FINISHED = re.compile(r"\)[ \t.;]*$", re.MULTILINE)
 _FINAL = re.compile(r"^[ \t]*(?P<name>FINAL_VAR|FINAL)\(", re.MULTILINE)
 
 
@@ -28,10 +30,14 @@ class TextAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a reply holds. An answer in a reply that also has code is left out: it cannot have seen the output."""
+    """What a reply holds. An answer in a reply that also has code is left out: it cannot have seen the output.
+
+    It ``is_open`` when its last block, or its answer, has no end.
+    """
 
     code_blocks: tuple[str, ...]
     answer: TextAnswer | None = None
+    is_open: bool = field(default=False, compare=False)
 
 
 def read_reply(text: str) -> Reply:
@@ -44,16 +50,22 @@ def read_reply(text: str) -> Reply:
     blocks: list[str] = []
     prose: list[str] = []
     position = 0
+    is_open = False
     while opening := _OPENING.search(text, position):
         prose.append(text[position : opening.start()])
         is_code = opening["language"].lower() in _LANGUAGES
         body, position = _block(text, opening, grow=is_code)
         if is_code and body.strip():
             blocks.append(body)
+            is_open = not _CLOSED.search(text, opening.end(), position)
         elif opening["language"].lower() in ("", "text"):
             prose.append(f"\n{body}\n")
     prose.append(text[position:])
-    return Reply(tuple(blocks)) if blocks else Reply((), _answer("".join(prose)))
+    if blocks:
+        return Reply(tuple(blocks), is_open=is_open)
+    said = "".join(prose)
+    begun = _FINAL.search(said)
+    return Reply((), _answer(said), is_open=begun is not None and _FINISHED.search(said, begun.end()) is None)
 
 
 def _block(text: str, opening: re.Match[str], *, grow: bool) -> tuple[str, int]:

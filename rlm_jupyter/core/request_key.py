@@ -40,6 +40,15 @@ def request_key(model: str, messages: Sequence[MessageKey], sampling: Mapping[st
 
     What JSON does not know among the sampling counts as its ``repr``.
     """
-    asked = [model, [list(message) for message in messages], dict(sampling)]
+    asked = [model, [list(message) for message in messages], _named(sampling)]
     text = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=repr)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _named(value: Any) -> Any:
+    """Return the value with the names of its mappings as JSON writes them, so that they can be put into an order."""
+    if isinstance(value, Mapping):
+        return {
+            each if isinstance(each, str) else json.dumps(each, default=repr): _named(value[each]) for each in value
+        }
+    return [_named(each) for each in value] if isinstance(value, list | tuple) else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 __all__ = ["ModelUsageSummary", "Usage", "UsageSummary"]
@@ -17,6 +17,14 @@ class Usage:
     cached_input_tokens: int | None = None
     reasoning_tokens: int | None = None
     cost: float | None = None
+
+    def plus(self, other: Usage) -> Usage:
+        """Return both taken together, as far as anybody said."""
+        return Usage(*(_sum(getattr(self, each.name), getattr(other, each.name)) for each in fields(self)))
+
+
+def _sum(one: Any, other: Any) -> Any:
+    return one if other is None else other if one is None else one + other
 
 
 @dataclass(slots=True)
@@ -37,12 +45,17 @@ class ModelUsageSummary:
     total_reasoning_tokens: int = 0
     cached_calls: int = 0
 
-    def add(self, usage: Usage, retries: int = 0, *, cached: bool = False) -> None:
-        """Count one more call, which was repeated so many times, or a reply from a recording (``cached``)."""
+    def add(self, usage: Usage, retries: int = 0, *, cached: bool = False, lost: int = 0) -> None:
+        """Count one more call, which was repeated so many times, or a reply from a recording (``cached``).
+
+        ``lost`` are those of its requests before the last that gave no reply, and may have been charged.
+        """
         if cached:
             self.cached_calls += 1
+            self.total_cost = self.total_cost or 0.0  # it was paid for before
             return
         self.total_calls += 1 + retries
+        self.unpriced_calls += lost
         self.total_input_tokens += usage.input_tokens or 0
         self.total_output_tokens += usage.output_tokens or 0
         self.total_cached_input_tokens += usage.cached_input_tokens or 0
@@ -92,9 +105,9 @@ class UsageSummary:
 
     model_usage_summaries: dict[str, ModelUsageSummary] = field(default_factory=dict)
 
-    def add(self, model: str, usage: Usage, retries: int = 0, *, cached: bool = False) -> None:
-        """Count one more call to ``model``, repeated so many times, or a reply of it from a recording (``cached``)."""
-        self._of(model).add(usage, retries, cached=cached)
+    def add(self, model: str, usage: Usage, retries: int = 0, *, cached: bool = False, lost: int = 0) -> None:
+        """Count one more call to ``model``, as ``ModelUsageSummary.add`` does."""
+        self._of(model).add(usage, retries, cached=cached, lost=lost)
 
     def include(self, other: UsageSummary) -> None:
         """Count the calls of another summary too, model by model."""

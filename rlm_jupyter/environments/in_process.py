@@ -22,6 +22,7 @@ from .cells.turns import Turns
 from .handler import Address, HandlerQueries
 from .scaffold import Answer, Overlay, scaffold_names
 from .tools import tool_values
+from .unbroken import done_at_the_end
 from .versions import Versions
 
 __all__ = ["InProcessEnvironment"]
@@ -118,25 +119,27 @@ class InProcessEnvironment:
         }
 
     @contextmanager
-    def set_aside(self, names: Mapping[str, int], instead: Mapping[str, Any]) -> Iterator[frozenset[str]]:
+    def set_aside(self, names: Mapping[str, Any], instead: Mapping[str, Any]) -> Iterator[frozenset[str]]:
         """Have these names stand for what they stood for earlier, which is ``instead``, or for nothing.
 
-        A name is set aside where its value still has the id that is given; they are yielded. What was not bound anew
-        meanwhile is put back.
+        A name is set aside where it still stands for the value that is given; they are yielded. What was not bound anew
+        meanwhile is put back, also when an interrupt comes in between.
         """
         space = self._namespace
-        aside = {name: space[name] for name, value in names.items() if id(space.get(name, self)) == value}
-        for name in aside:
-            if name in instead:
-                space[name] = instead[name]
-            else:
-                del space[name]
-        try:
-            yield frozenset(aside)
-        finally:
+        aside = {name: value for name, value in names.items() if space.get(name, self) is value}
+
+        def put_back() -> None:
             for name, value in aside.items():
                 if space.get(name, self) is instead.get(name, self):
                     space[name] = value
+
+        with done_at_the_end(put_back):
+            for name in aside:
+                if name in instead:
+                    space[name] = instead[name]
+                else:
+                    del space[name]
+            yield frozenset(aside)
 
     def update_handler_address(self, address: Address) -> None:
         """Tell where an LM handler listens (host, port), which answers model calls made outside a run."""

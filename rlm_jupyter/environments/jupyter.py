@@ -21,6 +21,7 @@ from .in_process import InProcessEnvironment
 from .occupancy import at_work
 from .scaffold import Answer
 from .shells.instance import process_shell
+from .unbroken import done_at_the_end
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -114,17 +115,18 @@ class JupyterREPL(InProcessEnvironment):
         self._handed_out = {}
 
     @contextmanager
-    def set_aside(self, names: Mapping[str, int], instead: Mapping[str, Any]) -> Iterator[frozenset[str]]:
+    def set_aside(self, names: Mapping[str, Any], instead: Mapping[str, Any]) -> Iterator[frozenset[str]]:
         """Set names aside; those that are put back are the notebook's again where they were handed out to it."""
-        aside, handed_out = frozenset[str](), self._handed_out
-        try:
-            with super().set_aside(names, instead) as aside:
-                yield aside
-        finally:
-            for name in aside & handed_out.keys():
-                if name not in self._handed_out and name in self._namespace:
-                    self._handed_out[name] = self._namespace[name]
-                    self._user_ns.setdefault(name, self._namespace[name])
+        handed_out = {name: value for name, value in self._handed_out.items() if name in names}
+
+        def hand_out_again() -> None:
+            for name, value in handed_out.items():
+                if name not in self._handed_out and self._namespace.get(name, self) is value:
+                    self._user_ns.setdefault(name, value)
+                    self._handed_out[name] = value
+
+        with done_at_the_end(hand_out_again), super().set_aside(names, instead) as aside:
+            yield aside
 
     @contextmanager
     def _laid(self, queries: Queries, answer: Answer) -> Iterator[None]:

@@ -138,7 +138,7 @@ def _server_text(link: ServerLink) -> str:
 def _config(magics: RLMMagics, _: str) -> None:
     from rlm_jupyter.trace.redaction import Redactor, secrets_in
 
-    redactor = Redactor(secrets_in(magics.environment_kwargs))
+    redactor = Redactor([*secrets_in(magics.environment_kwargs), *secrets_in(magics.backend_kwargs)])
     traits = sorted(magics.traits(config=True).items())
     rows = [(name, f"{redactor.redact(repr(getattr(magics, name)))}: {trait.help}") for name, trait in traits]
     _show("%config RLMMagics.NAME = VALUE", rows)

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Ask", "Asker", "Conversations", "Onlookers", "Repl"]
 
+_PLACES = 100
+"""How many questions are known again: what each replaced in the notebook is held for it."""
+
+_ASKED_BEFORE = (
+    "Asked before in this conversation, with the same words and options: it is asked again in its old place, before "
+    "the questions after it. In other words, or with --no-cache, it is the next question."
+)
+
 _SYNC = {"none": (False, False), "in": (True, False), "out": (False, True), "both": (True, True)}
 
 
@@ -44,14 +52,17 @@ class Repl:
         Variables of the model outlive a question, except where they are the notebook's.
         """
         environment_kwargs = dict(self.environment_kwargs)
-        shared = False
         if self.environment == "jupyter":
             sync_from, sync_to = _SYNC[self.sync]
             environment_kwargs |= {"sync_from_user_ns": sync_from, "sync_to_user_ns": sync_to}
             if self.sync_vars is not None:
                 environment_kwargs["sync_vars"] = self.sync_vars
-            shared = sync_from and sync_to and self.sync_vars is None
-        return RLM("offline", None, self.environment, environment_kwargs, persistent=not shared)
+        return RLM("offline", None, self.environment, environment_kwargs, persistent=not self.is_the_notebook)
+
+    @property
+    def is_the_notebook(self) -> bool:
+        """Whether code runs in the notebook's own namespace."""
+        return self.environment == "jupyter" and self.sync == "both" and self.sync_vars is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +97,21 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks: the cell, where the front end tells it, and the question in it."""
+    """Who asks: the cell, where the front end tells it, and the question in it; else the question with its options."""
 
     cell_id: str | None
     question: str
+    options: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Onlookers:
-    """Who follows a question while it is answered, and who is asked about its code."""
+    """Who follows a question while it is answered, who is asked about its code, and who is told of a broken cache."""
 
     live: LiveDisplay
     listeners: Sequence[Callable[[Event], None]] = ()
     reviewer: Reviewer | None = None
+    tell: Callable[[str], None] | None = None
 
 
 class Conversations:
@@ -109,7 +122,8 @@ class Conversations:
         self._repls: dict[Repl, RLM] = {}
         self._asking: RLM | None = None
         self._made_of: object = None
-        self._grounds: dict[Repl, Ground] = {}
+        self._notebook = Ground()
+        self._grounds: dict[Repl, Ground] = {}  # of the REPLs that are kept
         self._places: dict[tuple[Repl, Asker, bool], Place] = {}
         self.sessions: list[RLMSession] = []
         self.current: RLMSession | None = None
@@ -131,16 +145,19 @@ class Conversations:
         With a cache, what the same ``asker`` has asked before is asked again in its place. Raises ``UsageError`` while
         another question is being answered: subshells share the namespace.
         """
-        with self._alone(), self._fresh(ask) if fresh else self._lasting(ask) as rlm:
+        with self._alone(), self._fresh(ask) if fresh else self._lasting(ask) as rlm, _told(rlm, onlookers.tell):
             live, rlm.reviewer = onlookers.live, onlookers.reviewer
             rlm.listeners, rlm.on_text = [live.observe, *onlookers.listeners], live.text
+            rlm.on_wait = live.held_up
             live.redact = _unfinished(rlm.redactor)
             try:
                 session = RLMSession(rlm) if fresh else self._session(rlm)
                 place = self._place(ask, asker, fresh=fresh) if asker is not None else None
+                if asker is not None and asker.cell_id is None and self._is_old(place):
+                    live.note(_ASKED_BEFORE)
                 return session.chat(context, question, response_model=response_model, origin=origin, place=place)
             finally:
-                rlm.listeners, rlm.on_text, rlm.reviewer = [], None, None
+                rlm.listeners, rlm.on_text, rlm.on_wait, rlm.reviewer = [], None, None, None
 
     def new(self) -> None:
         """Begin another session at the next question, with REPLs of its own; what the old one said is kept."""
@@ -162,13 +179,19 @@ class Conversations:
                 self.sessions.remove(self.current)
             self.current = None
             self.close()
+            for place in self._notebook.places:
+                place.was = {}  # large tables, it may be: the user may want them gone
 
     def close(self) -> None:
         """Close the client and every REPL; the next question makes new ones."""
         self._close_client()
         repls, self._repls = self._repls, {}
+        self._grounds = {}
         for place in self._places.values():
-            place.leave()
+            if place.ground is self._notebook:
+                place.leave()
+            else:
+                place.move(Ground())  # its names went with its REPL
         for keeper in repls.values():
             keeper.close()
 
@@ -192,18 +215,25 @@ class Conversations:
         yield self._asking
 
     def _place(self, ask: Ask, asker: Asker, *, fresh: bool) -> Place | None:
-        """Return where the question stands; None without a cache, where nothing is gained by its old place.
-
-        Where no cell is known, the same words may be another question: only right after itself is it the old one.
-        """
+        """Return where the question stands; None without a cache, where nothing is gained by its old place."""
         if ask.cache is False:
             return None
-        ground = self._grounds.setdefault(ask.repl, Ground())
-        known = self._places.get((ask.repl, asker, fresh))
-        turns = self.current.history if self.current is not None and not fresh else ()
-        if known is None or (asker.cell_id is None and any(turn.place is known for turn in turns[:-1])):
-            known = self._places[ask.repl, asker, fresh] = ground.place()
-        return known
+        if ask.repl.is_the_notebook:
+            ground = self._notebook
+        else:
+            ground = Ground() if fresh else self._grounds.setdefault(ask.repl, Ground())
+        key = ask.repl, asker, fresh
+        place = self._places.pop(key, None) or Place(ground)
+        place.move(ground)
+        self._places[key] = place
+        if len(self._places) > _PLACES:
+            self._places.pop(next(iter(self._places))).move(Ground())
+        return place
+
+    def _is_old(self, place: Place | None) -> bool:
+        """Whether other questions were answered since the one that stood there."""
+        turns = self.current.history if self.current is not None else ()
+        return any(turn.place is place for turn in turns[:-1]) and place is not None
 
     def _close_client(self) -> None:
         asking, self._asking = self._asking, None
@@ -226,6 +256,20 @@ class Conversations:
             yield
         finally:
             self._busy.release()
+
+
+@contextmanager
+def _told(rlm: RLM, tell: Callable[[str], None] | None) -> Iterator[None]:
+    """Have somebody told, instead of a warning, when the cache cannot be used."""
+    cache = rlm.cache
+    if cache is None or tell is None:
+        yield
+        return
+    before, cache.tell = cache.tell, tell
+    try:
+        yield
+    finally:
+        cache.tell = before
 
 
 def _unfinished(redactor: Redactor) -> Callable[[str], str]:

@@ -23,13 +23,12 @@ _SMALLEST = 0.00005  # dollars; less would be shown as nothing
 def show_cost(magics: RLMMagics) -> None:
     """Show the usage of the last run by model, and the totals of the run, the session and the kernel."""
     traces = magics.journal.traces
-    session = magics.conversations.current
     rows: list[tuple[str, ...]] = []
     if traces:
         last = traces[-1].usage
         rows += [_row(model, used) for model, used in sorted(last.model_usage_summaries.items())]
         rows.append(_row("last run", last.total))
-    rows.append(_row("this session", (session.usage_summary if session is not None else UsageSummary()).total))
+    rows.append(_row("this session", _session_total(magics)))
     rows.append(_row("this kernel", magics.journal.spent.total))
     _show_table("Cost", rows, _notes(magics))
 
@@ -65,15 +64,35 @@ def _notes(magics: RLMMagics) -> list[str]:
     traces = magics.journal.traces
     if not traces:
         return ["No question was asked in this kernel yet."]
-    spent = magics.journal.spent.total
+    spent, lost = magics.journal.spent.total, magics.journal.lost
     notes = []
     if traces[-1].run.backend == "offline":
         notes.append("The offline extractor costs nothing; its tokens are words.")
-    if spent.unpriced_calls:
+    if spent.unpriced_calls > lost:
         notes.append("unknown: the server did not say what it cost, and no list price is known of its models.")
+    if lost:
+        calls = "1 call was" if lost == 1 else f"{lost:,} calls were"
+        notes.append(
+            f"unknown: {calls} sent and gave no reply, as the connection broke or the run was stopped; what the server "
+            "takes for that, if anything, it did not say."
+        )
     if spent.cached_calls:
         notes.append("Replies from the cache were paid for before: they count neither as calls nor as tokens.")
+    if _requests(spent) > _requests(_session_total(magics)):
+        notes.append(
+            "this kernel: with what was asked with --fresh, in other sessions and in Python, none of which is part of "
+            "this session."
+        )
     return notes
+
+
+def _session_total(magics: RLMMagics) -> ModelUsageSummary:
+    session = magics.conversations.current
+    return (session.usage_summary if session is not None else UsageSummary()).total
+
+
+def _requests(used: ModelUsageSummary) -> int:
+    return used.total_calls + used.cached_calls
 
 
 def _show_table(title: str, rows: list[tuple[str, ...]], notes: list[str]) -> None:

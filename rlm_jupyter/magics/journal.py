@@ -13,8 +13,8 @@ from rlm_jupyter.core.observation import head_and_tail
 from rlm_jupyter.core.usage import UsageSummary
 from rlm_jupyter.session import ANSWER_LIMIT
 from rlm_jupyter.trace.digest import text_digest
-from rlm_jupyter.trace.schema import SpanEnd
-from rlm_jupyter.trace.trace import Trace
+from rlm_jupyter.trace.schema import ModelCallEnd, SpanEnd, SubcallEnd
+from rlm_jupyter.trace.trace import Span, Trace
 from rlm_jupyter.trace.writer import TraceNotebook, trace_path_for
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ class Journal:
         self.written: Path | None = None
         self.spent = UsageSummary()
         """What the runs that have ended have used, those whose traces are not kept any more among them."""
+        self.lost = 0
+        """How many of their requests were sent and gave no reply, so that nobody knows what they cost."""
 
     @property
     def traces(self) -> list[Trace]:
@@ -184,6 +186,7 @@ class Journal:
         with self._lock:
             shared = self._open.pop(trace.run_id).shared
             self.spent.include(trace.usage)
+            self.lost += sum(map(_lost, trace.walk()))
             left_out = trace.run_id in self._left_out
             self._left_out.discard(trace.run_id)
             wanted = self._writes() and not left_out
@@ -207,6 +210,14 @@ class Journal:
         notebook = self._find_notebook()
         path = trace_path_for(notebook) if notebook is not None else None
         return self._files.setdefault(path, TraceNotebook(path)) if path is not None else None
+
+
+def _lost(span: Span) -> int:
+    """Return how many requests of a call gave no reply, and may have been charged: one that was refused is not."""
+    payload = span.end.payload if span.end is not None else None
+    if span.end is None or not isinstance(payload, ModelCallEnd | SubcallEnd) or payload.cached:
+        return 0
+    return payload.lost + (span.end.status != "ok" and payload.usage.cost is None)
 
 
 def _number(event: Event) -> int:

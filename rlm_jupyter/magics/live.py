@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import html
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -43,6 +44,9 @@ _NAMES = 12  # of the variables that changed; the trace has all
 
 _STYLE = "font-family:var(--jp-ui-font-family,sans-serif);font-size:var(--jp-ui-font-size1,13px)"
 _DIM = "opacity:.65"
+_CUT = ("length", "max_tokens")
+"""Reasons to finish of a reply that would have gone on."""
+
 _WORDS = {"ok": "answered", "error": "failed", "interrupted": "interrupted", "limit": "stopped at a limit"}
 _COLOURS = {
     "ok": "var(--jp-success-color1,#388e3c)",
@@ -96,12 +100,13 @@ class LiveDisplay:
         self._closing = self._compacting = self._between = False
         self._steered = SteeringState()
         self._waiting = ""
+        self._held_up: dict[object, tuple[float, str]] = {}
         self._run_id = ""
         self._own: str | None = None
         self._own_steps: set[str] = set()
         self._subcalls, self._children = _Count(), _Count()
         self._tokens_in = self._tokens_out = 0
-        self._replies = self._cached = 0
+        self._replies = self._cached = self._cut = 0
         self._cost, self._unpriced = 0.0, 0
         self._written: list[str] = []
         self._size = 0
@@ -163,6 +168,14 @@ class LiveDisplay:
         finally:
             self._waiting = ""
 
+    def held_up(self, call: object, why: str, seconds: float) -> None:
+        """Take in that a model call waits so long before it is sent again; 0: it waits no more."""
+        with self._lock:
+            if seconds:
+                self._held_up[call] = time.monotonic() + seconds, self.redact(why)
+            else:
+                self._held_up.pop(call, None)
+
     def observe(self, event: Event) -> None:
         """Take in an event of the run."""
         with self._lock:
@@ -198,11 +211,12 @@ class LiveDisplay:
         if isinstance(payload, ModelCallEnd | SubcallEnd):
             self._replies += event.status == "ok"
             self._cached += payload.cached
+            self._cut += payload.finish_reason in _CUT
             if not payload.cached:  # nobody pays for it again
                 self._tokens_in += payload.usage.input_tokens or 0
                 self._tokens_out += payload.usage.output_tokens or 0
                 self._cost += payload.usage.cost or 0.0
-                self._unpriced += payload.usage.cost is None
+                self._unpriced += payload.lost + (payload.usage.cost is None)
         if isinstance(payload, ModelCallEnd) and event.span_id in self._own_steps:
             self._compacting = False
             self._clear()
@@ -228,7 +242,7 @@ class LiveDisplay:
         """What a person would notice; whole seconds, so that a clock alone changes the display once a second."""
         seconds = int(time.monotonic() - self._began)
         counts = *self._subcalls.told("sub-calls"), *self._children.told("children")
-        steered = self._steered, self._waiting, self._between
+        steered = self._steered, self._waiting, self._between, len(self._held_up)
         tokens = self._cached, self._tokens_out, self._size
         return (self._run_id, seconds, self._iteration, self._compacting, counts, tokens, steered)
 
@@ -282,6 +296,9 @@ class LiveDisplay:
         if self._cached:
             replies = "1 reply" if self._replies == 1 else f"{self._replies:,} replies"
             facts.append(f"{self._cached:,} of {replies} from the cache")
+        if self._cut:
+            replies = "1 reply" if self._cut == 1 else f"{self._cut:,} replies"
+            facts.append(f"{replies} cut off at the length limit")
         if (self._tokens_in or self._tokens_out) and self._status != "ok":
             facts.append(f"{self._tokens_in:,} tokens in, {self._tokens_out:,} out")
         if self._cost and self._status != "ok":
@@ -292,6 +309,12 @@ class LiveDisplay:
         """Return what the user asked for, and what the run waits for."""
         steered = self._steered
         told = [self._waiting] if self._waiting else []
+        now = time.monotonic()
+        held_up = [(until - now, why) for until, why in self._held_up.values() if until > now]
+        if held_up:
+            seconds, why = max(held_up)
+            others = f" ({len(held_up)} calls)" if len(held_up) > 1 else ""
+            told.append(f"waiting {math.ceil(seconds)} s: {why}{others}")
         if steered.review is not None:
             told.append("waiting for a decision about a block")
         if steered.stopping:

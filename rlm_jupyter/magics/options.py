@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
+from collections.abc import Mapping
 from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 from IPython.utils._process_common import arg_split
 
-__all__ = ["parse_options", "split_line"]
+__all__ = ["own_arguments", "parse_options", "split_line"]
 
 _OPTION = re.compile(r"""\s*(?P<name>--?[a-zA-Z][\w-]*)(?:=(?P<value>"[^"]*"|'[^']*'|\S+))?(?=\s|$)""")
 _VALUE = re.compile(r"""\s+("[^"]*"|'[^']*'|\S+)""")
+
+_TAKES_NO_VALUE = {"--cache": "name the file with %config RLMMagics.cache = 'PATH'"}
+"""What to do instead, by the flag that was given a value."""
 
 
 def split_line(line: str, parser: MagicArgumentParser) -> tuple[str, str]:
@@ -39,14 +43,36 @@ def parse_options(options: str, parser: MagicArgumentParser) -> Namespace:
     except ValueError as error:
         msg = f"{error} in: {options.strip()}"
         raise UsageError(msg) from None
+    flags = {name for name in _actions(parser) if not _takes_value(parser, name)}
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if equals and name in flags:
+            msg = f"{name} takes no value: {_TAKES_NO_VALUE.get(name, f'write {name} alone')}."
+            raise UsageError(msg)
     return parser.parse_args([_unquoted(word) for word in words])
 
 
+def own_arguments(setting: str, values: Mapping[str, Any], otherwise: Mapping[str, str]) -> dict[str, Any]:
+    """Return the arguments that ``RLMMagics.setting`` holds.
+
+    Raises ``UsageError`` for a name that is said ``otherwise``, by name: the message tells how.
+    """
+    for name, how in otherwise.items():
+        if name in values:
+            msg = f"RLMMagics.{setting}: leave {name} out of it, {how}."
+            raise UsageError(msg)
+    return dict(values)
+
+
 def _takes_value(parser: MagicArgumentParser, name: str) -> bool:
-    # argparse tells of its options in this attribute only.
-    actions: dict[str, Any] = parser._option_string_actions  # noqa: SLF001
-    action = actions.get(name)
+    action = _actions(parser).get(name)
     return action is not None and action.nargs != 0
+
+
+def _actions(parser: MagicArgumentParser) -> dict[str, Any]:
+    """Return the options by their names: argparse tells of them in this attribute only."""
+    actions: dict[str, Any] = parser._option_string_actions  # noqa: SLF001
+    return actions
 
 
 def _unquoted(word: str) -> str:

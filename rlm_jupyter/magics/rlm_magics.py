@@ -6,7 +6,7 @@ import os
 from argparse import Namespace
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rlm_jupyter.core.steering import Reviewer
     from rlm_jupyter.trace.schema import Event
 
-    from .conversation import Ask, Conversations, Repl
+    from .conversation import Ask, Conversations
     from .journal import Journal
     from .live import LiveDisplay
     from .server_link import ServerLink
@@ -34,14 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["RLMMagics"]
 
 _SYNC = ("none", "in", "out", "both")
-
-_SAID_OTHERWISE = {
-    "custom_tools": "define them in the notebook",
-    "sync_from_user_ns": "--sync says it",
-    "sync_to_user_ns": "--sync says it",
-    "sync_vars": "--vars says it",
-}
-"""What is no matter of ``RLMMagics.environment_kwargs``, and how it is said."""
 
 
 @magics_class
@@ -64,6 +56,13 @@ class RLMMagics(Magics):
     base_url = Unicode(
         None, allow_none=True, config=True, help="The address of an OpenAI-compatible server, such as a local Ollama."
     )
+    backend_kwargs = Dict(
+        key_trait=Unicode(),
+        config=True,
+        help="What the client is made with besides what the options say, such as dict(timeout=60, max_retries=2) or "
+        "dict(price_provider='openai'). It is for the server that model, backend and base_url name here: a question "
+        "whose options name another one is asked without it.",
+    )
     sub_model = Unicode(
         None,
         allow_none=True,
@@ -77,9 +76,9 @@ class RLMMagics(Magics):
         help="What goes to the root model's API with every request, such as dict(temperature=0).",
     )
     sub_sampling_args = Dict(
-        None,
-        key_trait=Unicode(),
+        default_value=None,
         allow_none=True,
+        key_trait=Unicode(),
         config=True,
         help="The same for calls below the root; None: what goes to the root's.",
     )
@@ -276,24 +275,20 @@ class RLMMagics(Magics):
 
     def choose(self, arguments: Namespace | None = None) -> tuple[Ask, str | None]:
         """Return what decides who answers, from the options and else the defaults, and a line to tell the user."""
-        from rlm_jupyter.clients.choice import choose, choose_below
+        from rlm_jupyter.clients.choice import choose_below
 
         from .conversation import Ask
+        from .repl_choice import chosen_repl
+        from .server_choice import chosen_server, without_deployment
 
         given = {name: value for name, value in vars(arguments or Namespace()).items() if value is not None}
-        choice = choose(
-            given.get("model"),
-            given.get("backend", self.backend),
-            given.get("base_url", self.base_url),
-            self.model,
-            os.environ,
-        )
+        choice = chosen_server(self, given)
         sub_model = given.get("sub_model", self.sub_model)
-        below = [choose_below(sub_model, choice, os.environ)] if sub_model else []
+        below = [choose_below(sub_model, without_deployment(choice), os.environ)] if sub_model else []
         ask = Ask(
             backend=choice.backend,
             backend_kwargs=tuple(sorted(choice.backend_kwargs.items())),
-            repl=self._repl(given.get("env", self.environment), given.get("sync"), given.get("vars")),
+            repl=chosen_repl(self, given),
             limits=(
                 ("max_iterations", given.get("max_iterations", self.max_iterations)),
                 ("max_depth", given.get("max_depth", self.max_depth)),
@@ -312,32 +307,6 @@ class RLMMagics(Magics):
         )
         return ask, choice.notice
 
-    def _repl(self, environment: str, sync: str | None, names: str | None) -> Repl:
-        from .conversation import Repl
-
-        if environment != "jupyter" and (sync is not None or names is not None):
-            msg = (
-                f"--sync and --vars are about the notebook's variables, which code in the environment {environment!r} "
-                "does not see: leave them out, or ask with --env jupyter."
-            )
-            raise UsageError(msg)
-        arguments = self._environment_arguments()
-        if names is None:
-            return Repl(environment, sync or self.sync, None, arguments)
-        if sync in ("none", "out"):
-            msg = f"--vars names what the model sees, and --sync {sync} shows it nothing: use --sync in or both."
-            raise UsageError(msg)
-        visible = tuple(name.strip() for name in names.split(",") if name.strip())
-        return Repl(environment, sync or "in", visible, arguments)
-
-    def _environment_arguments(self) -> dict[str, Any]:
-        """Return what the environment is made with besides what the options say."""
-        for name, otherwise in _SAID_OTHERWISE.items():
-            if name in self.environment_kwargs:
-                msg = f"RLMMagics.environment_kwargs: leave {name} out of it, {otherwise}."
-                raise UsageError(msg)
-        return dict(self.environment_kwargs)
-
     def close(self) -> None:
         """Close the client, the model's REPLs, and the link to the server."""
         if self.link is not None:
@@ -349,6 +318,7 @@ class RLMMagics(Magics):
         from rlm_jupyter.runs.settings import Origin
 
         from .conversation import Asker, Onlookers
+        from .expressions import context_of, response_model_of
         from .live import LiveDisplay
         from .session_settings import session_settings
 
@@ -359,8 +329,8 @@ class RLMMagics(Magics):
             msg = f"--out takes the name of a variable, and {arguments.out!r} cannot be one."
             raise UsageError(msg)
         # Whether there is a context cannot be told by its value: None is one.
-        asked = (self._context(arguments.context), question) if arguments.context else (question, None)
-        response_model = self._response_model(arguments.response_model)
+        asked = (context_of(self._shell, arguments.context), question) if arguments.context else (question, None)
+        response_model = response_model_of(self._shell, arguments.response_model)
         notebook = self.find_notebook()
         origin = Origin(
             notebook=str(notebook) if notebook else None,
@@ -372,7 +342,8 @@ class RLMMagics(Magics):
         traced = self.trace and not arguments.no_trace
         reviewer = self._reviewer(live, shared=traced) if arguments.review or self.review else None
         with ExitStack() as stack:
-            if not (arguments.quiet or self.quiet):
+            shown = not (arguments.quiet or self.quiet)
+            if shown:
                 stack.enter_context(live)
             if ask.cache and arguments.out is not None:
                 stack.enter_context(self._bound.set_aside(arguments.out))
@@ -384,9 +355,14 @@ class RLMMagics(Magics):
                 *asked,
                 fresh=arguments.fresh,
                 origin=origin,
-                onlookers=Onlookers(live, [self.journal.leave_out] if arguments.no_trace else [], reviewer),
+                onlookers=Onlookers(
+                    live,
+                    [self.journal.leave_out] if arguments.no_trace else [],
+                    reviewer,
+                    live.note if shown else None,
+                ),
                 response_model=response_model,
-                asker=Asker(origin.cell_id, question),
+                asker=Asker(origin.cell_id, question, repr(arguments) if origin.cell_id is None else ""),
             )
         if arguments.out is not None:
             self._bound.bind(arguments.out, completion if response_model is None else completion.parsed)
@@ -410,28 +386,3 @@ class RLMMagics(Magics):
             "No trace notebook is written: which notebook this is, the kernel does not know. Tell it: "
             '%config RLMMagics.notebook = "name.ipynb"'
         )
-
-    def _context(self, expressions: list[str]) -> Any:
-        """Return the context: the value of the expression, of several a dict of them."""
-        values = {expression: self._evaluate("--context", expression) for expression in expressions}
-        return next(iter(values.values())) if len(values) == 1 else values
-
-    def _response_model(self, expression: str | None) -> Any:
-        """Return the type or JSON schema that the expression names, or None where the answer may be anything."""
-        if expression is None:
-            return None
-        response_model = self._evaluate("--as", expression)
-        if response_model is None:
-            msg = f"--as {expression}: this is None, and no type that an answer could have."
-            raise UsageError(msg)
-        return response_model
-
-    def _evaluate(self, option: str, expression: str) -> Any:
-        try:
-            return self._shell.ev(expression)
-        except NameError as error:
-            msg = f"{option} {expression}: {error}. Run the cell that defines it first."
-            raise UsageError(msg) from None
-        except SyntaxError:
-            msg = f"{option} {expression} is no Python expression. Put one with spaces in quotation marks."
-            raise UsageError(msg) from None

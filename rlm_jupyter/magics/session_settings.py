@@ -11,6 +11,8 @@ from weakref import WeakKeyDictionary
 from traitlets import TraitError
 from traitlets.config import Config
 
+from rlm_jupyter.trace.redaction import Redactor, secrets_in
+
 if TYPE_CHECKING:
     from .rlm_magics import RLMMagics
 
@@ -35,10 +37,10 @@ _LIMITS: dict[str, float] = {
 }
 """Limits, which a session may only make stricter, and the least that each can be."""
 
-_ONLY_THE_USERS = frozenset({"base_url", "environment", "environment_kwargs", "sampling_args", "sub_sampling_args"})
-"""Where keys are sent, where code runs, what goes to an API: whoever wrote into the store does not choose that."""
+_DICTS = frozenset({"backend_kwargs", "environment_kwargs", "sampling_args", "sub_sampling_args"})
 
-_DICTS = frozenset({"environment_kwargs", "sampling_args", "sub_sampling_args"})
+_ONLY_THE_USERS = frozenset({"base_url", "environment", *_DICTS})
+"""Where keys are sent, where code runs, what goes to an API: whoever wrote into the store does not choose that."""
 
 _RESTORED: WeakKeyDictionary[RLMMagics, dict[str, Any]] = WeakKeyDictionary()
 """What sessions have set, and not the user: the next one that is taken up may set it again."""
@@ -49,10 +51,25 @@ _LONGEST = 20_000  # characters; more is no setting, and a trace would hold its 
 
 
 def session_settings(magics: RLMMagics) -> dict[str, Any]:
-    """Return the defaults that were set, as far as JSON can hold them."""
+    """Return the defaults that were set, as far as JSON can hold them, and without secrets."""
     defaults = cast("dict[str, Any]", magics.trait_defaults())
     values = {name: getattr(magics, name) for name in _names(magics)}
-    return {name: value for name, value in values.items() if value != defaults[name] and _is_plain(value)}
+    told = {name: value for name, value in values.items() if value != defaults[name] and _is_plain(value)}
+    return {name: _without_secrets(value) if isinstance(value, dict) else value for name, value in told.items()}
+
+
+def _without_secrets(value: Mapping[str, Any]) -> Any:
+    """Return the value with its secrets redacted: not all of them are known to the run that it is recorded with."""
+    redactor = Redactor(secrets_in(value))
+
+    def clean(part: Any) -> Any:
+        if isinstance(part, Mapping):
+            return {clean(name): clean(each) for name, each in part.items()}
+        if isinstance(part, list):
+            return [clean(each) for each in part]
+        return redactor.redact(part) if isinstance(part, str) else part
+
+    return clean(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +100,7 @@ def set_again(magics: RLMMagics, settings: Mapping[str, Any]) -> Restored:
         if value == current:
             continue
         if current not in (defaults[name], earlier.get(name, defaults[name])):
-            restored.refused[name] = f"you have set it here, to {current!r}"
+            restored.refused[name] = f"you have set it here, to {_shown(current)}"
         elif name in _ONLY_THE_USERS:
             line = _config_line(magics, name, value)
             (restored.offered if line else restored.refused)[name] = line or "it is no value of this setting"
@@ -142,6 +159,10 @@ def _literal(value: Any) -> str:
 
 def _names(magics: RLMMagics) -> list[str]:
     return [name for name in magics.traits(config=True) if name not in _OWN_TO_THE_KERNEL]
+
+
+def _shown(value: Any) -> str:
+    return Redactor(secrets_in(value) if isinstance(value, Mapping) else ()).redact(repr(value))
 
 
 def _is_plain(value: Any) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from rlm_jupyter.clients.cache import Cache
+from rlm_jupyter.clients.request_body import check_sampling
 from rlm_jupyter.core.compaction import Compaction, compaction_for
 from rlm_jupyter.core.errors import ConfigurationError
 
@@ -24,6 +25,8 @@ def check_arguments(**arguments: object) -> None:
         if value is not None and not fits(value):
             msg = f"{name} must be {kind}; {_told(value)}."
             raise ConfigurationError(msg)
+        if name in ("sampling_args", "sub_sampling_args") and isinstance(value, Mapping):
+            check_sampling(value, name)
 
 
 def other_models(
@@ -35,13 +38,12 @@ def other_models(
     """
     names, arguments = backends or (), backend_kwargs or ()
     lists = all(isinstance(each, list | tuple) for each in (names, arguments))
+    if lists and len(arguments) > len(names):
+        msg = f"{_OTHERS} There are {len(arguments)} of these and {len(names)} backends."
+        raise ConfigurationError(msg)
     if lists and len(arguments) <= len(names) and all(map(_is_by_name, arguments)):
         return [(name, dict(arguments[at]) if at < len(arguments) else {}) for at, name in enumerate(names)]
-    msg = (
-        "other_backends is a list of names, and other_backend_kwargs a list of as many dicts of arguments, in the "
-        'same order: other_backends=["openai"], other_backend_kwargs=[{"model_name": "gpt-5-mini"}].'
-    )
-    raise ConfigurationError(msg)
+    raise ConfigurationError(_OTHERS)
 
 
 def chosen_cache(told: bool | str | os.PathLike[str] | Cache | None) -> Cache | None:
@@ -89,6 +91,10 @@ def _told(value: object) -> str:
     )
 
 
+_OTHERS = (
+    "other_backends is a list of names, and other_backend_kwargs a list of as many dicts of arguments, in the "
+    'same order: other_backends=["openai"], other_backend_kwargs=[{"model_name": "gpt-5-mini"}].'
+)
 _TOOLS = "a dict from the tools' names to the tools"
 _BY_NAME = "a dict from names to values"
 

@@ -63,7 +63,7 @@ class Child:
 
     def completed(self, outcome: Outcome) -> RLMChatCompletion:
         """Return the result of the run that another process performed, its trace now part of this one's."""
-        self._shares.give_back(self, outcome.usage)
+        self._shares.give_back(self, self.setup.model.name, outcome.used)
         trace = self._tree.recorder.trace.part(self.record(outcome))
         if isinstance(outcome.error, LimitExceededError):
             outcome.error.args = (f"{outcome.error} (These are the child's share of the limits.)",)
@@ -92,7 +92,7 @@ class Child:
         if begun and self._remote is not None:
             self._shares.give_up(self, self.setup.model.name)
         else:
-            self._shares.give_back(self)
+            self._shares.give_back(self, self.setup.model.name)
 
     def cancel(self) -> None:
         """End this child alone: nobody waits for its answer any more. In another process it ends with the whole run."""

@@ -10,6 +10,7 @@ from rlm_jupyter.clients.cache import Cache
 from rlm_jupyter.clients.caching import CachingClient
 from rlm_jupyter.clients.choice import make_client
 from rlm_jupyter.clients.recorded import RecordedClient
+from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.protocols import Client
 
 __all__ = ["Backend", "Model", "Models"]
@@ -42,7 +43,10 @@ class Models:
     def __init__(self, root: Backend, others: Sequence[Backend] = (), cache: Cache | None = None) -> None:
         self._backends = (root, *others)
         self._cache = cache
-        self._clients: tuple[Client, ...] = tuple(_client(backend, cache) for backend in self._backends)
+        self._clients: tuple[Client, ...] = (
+            _client(root, cache),
+            *(_client_below(backend, cache) for backend in others),
+        )
         self._own = len(self._clients)
 
     def __reduce__(self) -> tuple[type[Models], tuple[Backend, tuple[Backend, ...], Cache | None]]:
@@ -110,6 +114,14 @@ class Models:
 def _client(backend: Backend, cache: Cache | None) -> Client:
     name, arguments = backend
     return _cached(make_client(name, arguments), arguments, cache)
+
+
+def _client_below(backend: Backend, cache: Cache | None) -> Client:
+    try:
+        return _client(backend, cache)
+    except ConfigurationError as error:
+        msg = f"The model for calls below the root (--sub-model, other_backends) cannot be asked: {error}"
+        raise ConfigurationError(msg) from error
 
 
 def _cached(client: Client, arguments: Mapping[str, Any], cache: Cache | None) -> Client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -24,6 +25,7 @@ from rlm_jupyter.trace.digest import text_digest
 from rlm_jupyter.trace.schema import ContextRecord, RunStart
 
 from .children import Children
+from .listing import Listing
 from .place import Place
 from .run import Run
 from .settings import Origin
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
 __all__ = ["Preparation", "Question"]
 
 _ASK_THE_CONTEXT = "Work out from the context what is asked there, and answer it."
-_VARIABLES_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Question:
     names: Mapping[str, Any] = field(default_factory=dict)
     origin: Origin = field(default_factory=Origin)
     answer_format: AnswerFormat | None = None
+    _shown: list[Parts | None] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse to ask nothing."""
@@ -84,13 +86,20 @@ class Question:
     def parts(self) -> Parts | None:
         """Return the texts and pictures of a prompt that holds pictures, to be shown to the model; None for others.
 
-        Without those that are too large to be shown.
+        Without those that cannot be encoded or are too large. They are encoded once.
         """
-        if not holds_pictures(self.prompt):
-            return None
+        if not self._shown:
+            self._shown.append(self._parts() if holds_pictures(self.prompt) else None)
+        return self._shown[0]
+
+    async def aparts(self) -> Parts | None:
+        """Return what ``parts`` does; large pictures are encoded beside the event loop."""
+        return await asyncio.to_thread(self.parts) if holds_pictures(self.prompt) else None
+
+    def _parts(self) -> Parts | None:
         try:
             return parts_of(self.prompt)
-        except ValueError:
+        except (OSError, ValueError):  # too large, or cut off
             return None
 
 
@@ -183,19 +192,15 @@ class Preparation:
                 orchestrator=prompting.orchestrator,
             )
         opening: list[Message] = [{"role": "system", "content": system}, *question.earlier]
-        named, variables = self._environment.contexts(), self._environment.variables()
-        if self._place is not None:
-            named = self._place.earlier(named)
-            variables = variables if self._place.listed is None else self._place.listed
-        named = {**named, **question.names}
+        listing = self._listing()
         text = first_message(
             head_and_tail(question.text, QUESTION_LIMIT),
             self._context_name,
             None if question.is_context else self._context.cut(PREVIEW_LIMIT),
-            {name: describe(value, 0) for name, value in named.items() if value is not question.prompt},
-            {name: describe(value, 0) for name, value in list(variables.items())[:_VARIABLES_SHOWN]},
+            listing.others,
+            listing.variables,
             pictures=_in_few_words(self._shown) if self._shown is not None else None,
-            unlisted=max(0, len(variables) - _VARIABLES_SHOWN),
+            unlisted=listing.unlisted,
             answer_schema=question.answer_format.schema if question.answer_format is not None else None,
             notes=prompting.prologue,  # not a message of its own: some chat templates refuse two of a role in a row
         )
@@ -205,6 +210,14 @@ class Preparation:
             asking["parts"] = (text, *pictures)  # the text has their places
         opening.append(asking)
         return opening
+
+    def _listing(self) -> Listing:
+        question, place, environment = self._question, self._place, self._environment
+        named = environment.contexts() if place is None else place.earlier(environment.contexts())
+        others = {name: each for name, each in {**named, **question.names}.items() if each is not question.prompt}
+        if place is None:
+            return Listing.of(others, environment.variables())
+        return place.listing(others, environment.variables(), question.text)
 
     def _context_record(self) -> ContextRecord:
         record = context_record(self._context_name, self._question.prompt, self._context)
@@ -260,7 +273,7 @@ def _plain_messages(question: Question, shown: Parts | None) -> list[Message]:
         kind = type(question.prompt).__name__
         msg = (
             "max_depth=0 sends the prompt to the model as it is, so it must be a string, a picture, or a short list of "
-            f"strings and pictures, not a {kind}."
+            f"strings and pictures, and this one is of type {kind}."
         )
         raise ConfigurationError(msg)
     asked = () if question.root_prompt is None else (question.root_prompt,)

@@ -32,9 +32,9 @@ def recorded_client(
     """Return a client that answers from a trace or from a cache file, and asks no server.
 
     ``trace`` is a ``Trace``, a result that has one, or the path of a log in JSON lines, all of whose runs are used;
-    ``cache`` is the path of a cache file, or a ``Cache``. A call that is not there is an error, or goes to ``live``, a
-    backend and its arguments: ``("openai", {"model_name": ...})``. Without ``model_name`` it is the trace's, and a
-    request that names no model gets what was recorded of it, whichever model it was asked of.
+    ``cache`` is the path of a cache file, True for the default one, or a ``Cache``. A call that is not there is an
+    error, or goes to ``live``, a backend and its arguments: ``("openai", {"model_name": ...})``. Without ``model_name``
+    it is the trace's, and a request that names no model gets what was recorded of it, whichever model it was asked of.
     """
     if (trace is None) == (cache is None):
         msg = f'The backend "recorded" takes a trace or a cache, and one of them: {_HOW}, or {{"cache": path}}.'
@@ -47,7 +47,8 @@ def recorded_client(
             msg = 'With a cache, "recorded" is to be told whose replies it plays: give "model_name" as well.'
             raise ConfigurationError(msg)
         name = model_name or (client.model_name if client is not None else "")
-        return RecordedClient(CachedReplies(_cache(cache)), name, live=client)
+        kept = CachedReplies(_cache(cache), owned=not isinstance(cache, Cache))
+        return RecordedClient(kept, name, live=client)
     traces = _traces(trace)
     texts = {digest: blob.text for each in traces for digest, blob in each.blobs.items()}
     calls = [call for each in traces for call in _calls(each)]
@@ -68,12 +69,18 @@ def _live_client(live: Any) -> Any:
 
 
 def _cache(cache: Any) -> Cache:
-    if isinstance(cache, Cache):
-        return cache
-    if not isinstance(cache, str | os.PathLike) or not Path(cache).expanduser().is_file():
-        msg = f"There is no cache file {cache!r}: give the path of one that RLM(cache=...) has written."
+    if not isinstance(cache, Cache | str | os.PathLike) and cache is not True:
+        msg = "cache is the path of a file that RLM(cache=...) has written, True for the default one, or a Cache."
         raise ConfigurationError(msg)
-    return Cache(cache)
+    kept = cache if isinstance(cache, Cache) else Cache(None if cache is True else cache)
+    if not kept.path.is_file():
+        named = os.fspath(cache if isinstance(cache, str | os.PathLike) else kept.path)
+        msg = f"There is no cache file {named!r}: give the path of one that RLM(cache=...) has written."
+        raise ConfigurationError(msg)
+    problem = kept.stats().problem
+    if problem is not None:
+        raise ConfigurationError(problem)
+    return kept
 
 
 def _traces(trace: Any) -> list[Trace]:

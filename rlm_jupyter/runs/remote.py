@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rlm_jupyter.clients.io_thread import submit
 from rlm_jupyter.core.errors import CancellationError, ConfigurationError, InterruptedRun, RLMError
 from rlm_jupyter.core.meter import Dearest
-from rlm_jupyter.core.usage import UsageSummary
+from rlm_jupyter.core.usage import Usage
 from rlm_jupyter.environments.choice import get_environment
 from rlm_jupyter.trace.recorder import Recorder
 from rlm_jupyter.trace.redaction import Redactor
@@ -33,7 +33,9 @@ class Outcome:
     answer: str = ""
     error: RLMError | None = None
     seconds: float = 0.0
-    usage: UsageSummary = field(default_factory=UsageSummary)
+    used: Usage = field(default_factory=Usage)
+    """What counts against the share of the limits: requests that were lost are in it, as estimates."""
+
     records: list[str] = field(default_factory=list)
 
     @property
@@ -85,7 +87,7 @@ class RemoteChild:
             for client in setup.models.clients:
                 submit(client.aclose()).result(timeout=5)
         outcome.seconds = time.perf_counter() - began
-        outcome.usage = recorder.trace.usage
+        outcome.used = tree.meter.used
         outcome.records = [event.model_dump_json() for event in recorder.trace.events]
         return outcome
 

@@ -53,6 +53,7 @@ from rlm_jupyter.trace.schema import (
     Status,
 )
 
+from .attempts import Attempts
 from .endings import code_end, error_record, status_of, was_interrupted
 from .review import Verdict
 from .steering import steerable
@@ -280,7 +281,7 @@ class Run:
         messages: list[Message] = list(effect.messages)
         kept = _in_common(self._sent, messages)
         added = [self._message(message) for message in messages[kept:]]
-        span = ""
+        span, attempts = "", Attempts("root")
 
         def begin() -> None:
             nonlocal span
@@ -300,9 +301,10 @@ class Run:
 
         async def asked(request: ModelRequest) -> ModelReply:
             """Record the reply where it comes in: what ends the run meanwhile cancels only its way to this thread."""
-            reply = await self._tree.ask(self._scope, self._model, request, role="root", begin=begin, on_text=on_text)
+            ask = self._tree.ask(self._scope, self._model, request, attempts=attempts, begin=begin, on_text=on_text)
+            reply = await ask
             digest = self._recorder.blob(reply.text, MESSAGE_LIMIT)
-            self._recorder.end(span, ModelCallEnd(reply=digest, **reply_fields(reply, self._recorder)))
+            self._recorder.end(span, ModelCallEnd(reply=digest, **reply_fields(reply, attempts, self._recorder)))
             return reply
 
         self._sent = messages
@@ -316,7 +318,7 @@ class Run:
         except BaseException as error:
             if span:
                 came = self._recorder.came(span, MESSAGE_LIMIT)
-                end = ModelCallEnd(reply=came, error=error_record(error), **failure_fields(error))
+                end = ModelCallEnd(reply=came, error=error_record(error), **failure_fields(error, attempts))
                 self._recorder.end(span, end, status_of(error))
             raise
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.clients.io_thread import submit
 from rlm_jupyter.core.errors import CancellationError, LimitExceededError, TimeoutExceededError
-from rlm_jupyter.core.usage import Usage, UsageSummary
+from rlm_jupyter.core.usage import Usage
 
 from .leash import Leash, LeashEnd
 
@@ -61,7 +61,7 @@ class Shares:
         reservation = scope.wait(scope.adopt(submit(self._reserved(holder, width))))
         seconds = self._tree.seconds_left
         if seconds is not None and seconds <= 0:
-            self.give_back(holder)
+            self.give_back(holder, "")
             msg = f"The run has taken the {limits.max_timeout:g} s that it may take. Raise max_timeout (--timeout)."
             raise TimeoutExceededError(msg)
         return {
@@ -70,9 +70,9 @@ class Shares:
             "max_timeout": seconds,
         }
 
-    def give_back(self, holder: Hashable, used: UsageSummary | None = None) -> None:
-        """Count what a child has used, and free the rest of its share. May be called twice."""
-        submit(self._settled(holder, used or UsageSummary())).result()
+    def give_back(self, holder: Hashable, model: str, used: Usage | None = None) -> None:
+        """Count what a child of this model has used, and free the rest of its share. May be called twice."""
+        submit(self._settled(holder, model, used or Usage(cost=0.0))).result()
 
     def give_up(self, holder: Hashable, model: str) -> None:
         """Count the whole share of a child of which nobody knows what it has used. Does nothing when it was settled."""
@@ -97,16 +97,15 @@ class Shares:
             self._tree.meter.enforce()
             await asyncio.sleep(_AGAIN)  # it is not used up, so somebody has it: another child, or a call under way
 
-    async def _settled(self, holder: Hashable, used: UsageSummary) -> None:
+    async def _settled(self, holder: Hashable, model: str, used: Usage) -> None:
         reservation, meter = self._out.pop(holder, None), self._tree.meter
         if reservation is None:
             return
-        for model, summary in used.model_usage_summaries.items():
-            meter.add(model, Usage(summary.total_input_tokens, summary.total_output_tokens, cost=summary.cost))
+        meter.add(model, used)
         meter.release(reservation)
 
     async def _lost(self, holder: Hashable, model: str) -> None:
         reservation = self._out.get(holder)
         if reservation is not None:
             self._tree.meter.add(model, Usage(int(reservation.tokens), cost=reservation.dollars))
-            await self._settled(holder, UsageSummary())
+            await self._settled(holder, model, Usage(cost=0.0))

@@ -11,19 +11,20 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rlm_jupyter.clients.io_thread import submit
 from rlm_jupyter.core.asking import message_of, read_prompt
-from rlm_jupyter.core.errors import ClientError, ScaffoldError, failure_text
+from rlm_jupyter.core.errors import ScaffoldError, failure_text
 from rlm_jupyter.core.pictures import Picture, looks_like
 from rlm_jupyter.core.protocols import Message, ModelReply, ModelRequest, Prompt
 from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.core.usage import Usage, UsageSummary
 from rlm_jupyter.trace.schema import ErrorRecord, SubcallEnd, SubcallStart, UsageRecord
 
+from .attempts import Attempts
 from .children import Family
-from .tree import Tree, usage_of_failure
+from .tree import Tree
 
 if TYPE_CHECKING:
     from rlm_jupyter.core.scope import Scope
@@ -55,6 +56,9 @@ class _Asked:
     parent: str | None
     batch: str | None
     index: int | None
+
+
+_Read: TypeAlias = "tuple[Message, list[Picture]]"
 
 
 class Subcalls:
@@ -118,7 +122,11 @@ class Subcalls:
 
     async def llm_query_async(self, prompt: Prompt, model: str | None = None) -> str:
         """Return what ``llm_query`` does, without a thread that waits; a call whose task is cancelled is broken off."""
-        return _reply((await self._scope.await_(self._begun([prompt], model)))[0])
+        read = None
+        if not isinstance(prompt, str):  # to encode a picture takes a while
+            self._scope.check()
+            read = await asyncio.to_thread(self._read, [prompt])
+        return _reply((await self._scope.await_(self._begun([prompt], model, read=read)))[0])
 
     async def rlm_query_async(self, prompt: Any, model: str | None = None) -> str:
         """Return what ``rlm_query`` does; a child whose task is cancelled is ended."""
@@ -132,25 +140,42 @@ class Subcalls:
         return Family(prompts, model, batch, parent, self._calls.setdefault(parent, []))
 
     def _begun(
-        self, prompts: list[Prompt], model: str | None, batch: str | None = None
+        self,
+        prompts: list[Prompt],
+        model: str | None,
+        batch: str | None = None,
+        *,
+        read: list[_Read] | None = None,
     ) -> Future[list[str | Exception]]:
-        """Begin the calls, and return what becomes of them. Raises ``ScaffoldError`` for what is no prompt."""
-        seen: dict[int, Picture | None] = {}
-        read = [read_prompt(prompt, seen) for prompt in prompts]
+        """Begin the calls, and return what becomes of them; the prompts may be ``read`` already.
+
+        Raises ``ScaffoldError`` for what is no prompt.
+        """
+        read = self._read(prompts) if read is None else read
         self._scope.check()
         parent = _code_span.get()
         asked = [
             _Asked(
-                message_of(parts),
-                [self._recorder.picture(part) for part in parts if isinstance(part, Picture)],
+                message,
+                [self._recorder.picture(picture) for picture in pictures],
                 model,
                 parent,
                 batch,
                 index if batch else None,
             )
-            for index, parts in enumerate(read)
+            for index, (message, pictures) in enumerate(read)
         ]
         return self._scope.adopt(submit(self._gather(asked), self._tree.context))
+
+    @staticmethod
+    def _read(prompts: list[Prompt]) -> list[_Read]:
+        """Return the prompts as messages, with their pictures, which are encoded then."""
+        seen: dict[int, Picture | None] = {}
+        read: list[_Read] = []
+        for prompt in prompts:
+            parts = read_prompt(prompt, seen)
+            read.append((message_of(parts), [part for part in parts if isinstance(part, Picture)]))
+        return read
 
     async def _gather(self, asked: list[_Asked]) -> list[str | Exception]:
         tasks = [asyncio.ensure_future(self._call(each)) for each in asked]
@@ -165,7 +190,7 @@ class Subcalls:
     async def _call(self, asked: _Asked) -> str | Exception:
         """Return the reply or the exception; a call that was waiting for room when the run ended is never sent."""
         chosen, parent, prompt = self._models.below(asked.model), asked.parent, asked.message["content"]
-        span, began = "", time.perf_counter()
+        span, began, attempts = "", time.perf_counter(), Attempts("sub-call")
 
         def begin() -> None:
             nonlocal span, began
@@ -183,20 +208,20 @@ class Subcalls:
             try:
                 self._scope.check()
                 request = ModelRequest([asked.message], chosen.override, self._sampling, self._tree.deadline)
-                reply = await self._tree.ask(self._scope, chosen, request, role="sub-call", begin=begin)
-            except asyncio.CancelledError:
+                reply = await self._tree.ask(self._scope, chosen, request, attempts=attempts, begin=begin)
+            except asyncio.CancelledError as cancelled:
                 if span:
-                    self._recorder.end(span, SubcallEnd(), "interrupted")
+                    self._recorder.end(span, SubcallEnd(**failure_fields(cancelled, attempts)), "interrupted")
                 raise
             except Exception as error:  # noqa: BLE001 - whatever went wrong belongs to this slot, not to the batch
                 if span:
                     record = ErrorRecord(name=type(error).__name__, message=str(error))
-                    self._recorder.end(span, SubcallEnd(error=record, **failure_fields(error)), "error")
-                    self._keep(parent, chosen.name, prompt, began, error=error)
+                    self._recorder.end(span, SubcallEnd(error=record, **failure_fields(error, attempts)), "error")
+                    self._keep(parent, chosen.name, prompt, began, attempts, error=error)
                 return error
-            end = SubcallEnd(reply=self._recorder.blob(reply.text, REPLY_LIMIT), **reply_fields(reply, self._recorder))
-            self._recorder.end(span, end)
-            self._keep(parent, reply.model, prompt, began, reply=reply)
+            told = reply_fields(reply, attempts, self._recorder)
+            self._recorder.end(span, SubcallEnd(reply=self._recorder.blob(reply.text, REPLY_LIMIT), **told))
+            self._keep(parent, reply.model, prompt, began, attempts, reply=reply)
             return reply.text
 
     @asynccontextmanager
@@ -216,14 +241,15 @@ class Subcalls:
         model: str,
         prompt: str,
         began: float,
+        attempts: Attempts,
         *,
         reply: ModelReply | None = None,
         error: Exception | None = None,
     ) -> None:
         usage = UsageSummary()
-        retries = reply.retries if reply is not None else _retries_of(error)
-        used = reply.usage if reply is not None else usage_of_failure(error)
-        usage.add(model, used, retries, cached=reply is not None and reply.cached)
+        retries = reply.retries if reply is not None else attempts.retries(error)
+        used, lost = attempts.total(reply.usage if reply is not None else attempts.usage(error))
+        usage.add(model, used, retries, cached=reply is not None and reply.cached, lost=lost)
         call = RLMChatCompletion(
             root_model=model,
             prompt=prompt,
@@ -252,27 +278,25 @@ def _slot(reply: str | Exception) -> str:
     return f"Error: {failure_text(reply)}" if isinstance(reply, Exception) else reply
 
 
-def _retries_of(error: BaseException | None) -> int:
-    """Return how many requests a failed call sent after its first."""
-    return error.retries if isinstance(error, ClientError) else 0
-
-
-def failure_fields(error: BaseException) -> dict[str, Any]:
+def failure_fields(error: BaseException, attempts: Attempts) -> dict[str, Any]:
     """Return what a trace says of a call that failed besides the error."""
-    return {"retries": _retries_of(error), "usage": _usage_record(usage_of_failure(error))}
+    usage, lost = attempts.total(attempts.usage(error))
+    return {"retries": attempts.retries(error), "lost": lost, "usage": _usage_record(usage)}
 
 
-def reply_fields(reply: ModelReply, recorder: Recorder) -> dict[str, Any]:
+def reply_fields(reply: ModelReply, attempts: Attempts, recorder: Recorder) -> dict[str, Any]:
     """Return what a trace says of a reply besides its text."""
+    usage, lost = attempts.total(reply.usage)
     return {
         "response_model": reply.model,
         "response_id": reply.response_id,
         "finish_reason": reply.finish_reason,
         "retries": reply.retries,
+        "lost": lost,
         "reasoning": recorder.blob(reply.reasoning, REPLY_LIMIT) if reply.reasoning else None,
         "notes": list(reply.notes),
         "cached": reply.cached,
-        "usage": _usage_record(reply.usage),
+        "usage": _usage_record(usage),
     }
 
 

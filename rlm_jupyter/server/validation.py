@@ -67,6 +67,8 @@ _REVIEW_LIMIT = 500_000
 _PICTURE_LIMIT = 1_400_000
 """Characters of a picture in base64; the kernel sends none of more than 1 MB."""
 
+_REPLIES = (ModelCallEnd, SubcallEnd)
+
 _is_base64 = re.compile(r"[A-Za-z0-9+/]*={0,2}", re.ASCII).fullmatch
 
 _NOTES_LIMIT = 100
@@ -150,7 +152,7 @@ def _event(raw: dict[str, Any]) -> Event:
         sound = _is_span_id(event.span_id) and 0 < event.ended < _LATEST
     if not (sound and event.version == 1 and 0 <= event.seq <= SEQ_LIMIT and _is_run_id(event.run_id)):
         raise RefusedError(Reason.VALUE)
-    if not isinstance(event, Blob | SpanText):
+    if event.event in ("start", "end"):
         _check_payload(event.payload, size)
     return event
 
@@ -171,17 +173,18 @@ def _check_payload(payload: StartPayload | EndPayload, size: int) -> None:
         elif kind is str and size > _LINE_LIMIT:
             _require(len(value) <= _LIMITS.get(name, _TEXT_LIMIT))
     if isinstance(payload, SubcallStart):
-        _require(_is_digest(payload.prompt) and _are_digests(payload.images))
-    elif isinstance(payload, SubcallEnd | ModelCallEnd):
+        _require(_is_digest(payload.prompt) and (not payload.images or _are_digests(payload.images)))
+    elif isinstance(payload, _REPLIES):
         _require(payload.reply is None or _is_digest(payload.reply))
         _require(payload.reasoning is None or _is_digest(payload.reasoning))
-        _require(len(payload.notes) <= _NOTES_LIMIT and all(len(note) <= _TEXT_LIMIT for note in payload.notes))
+        if payload.notes:
+            _require(len(payload.notes) <= _NOTES_LIMIT and all(len(note) <= _TEXT_LIMIT for note in payload.notes))
         _require(all(value is None or value >= 0 for value in payload.usage.__dict__.values()))
     elif isinstance(payload, RunStart):
         _require(payload.session_id is None or _fits(_SESSION_ID, payload.session_id))
     elif isinstance(payload, ModelCallStart):
         _require(all(_is_digest(each.digest) and len(each.role) <= _LINE_LIMIT for each in payload.added))
-        _require(all(_are_digests(each.images) for each in payload.added))
+        _require(all(_are_digests(each.images) for each in payload.added if each.images))
 
 
 def _are_digests(names: Sequence[str]) -> bool:

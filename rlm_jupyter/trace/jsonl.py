@@ -138,6 +138,8 @@ def read_events(path: str | os.PathLike[str]) -> list[Trace]:
     if reader.damaged:
         lines = ", ".join(str(number) for number in reader.damaged[:5])
         more = f" and {len(reader.damaged) - 5} more" if len(reader.damaged) > 5 else ""
-        msg = f"{reader.path.name}: line {lines}{more} could not be read and is left out; the traces may be partial."
+        several = f"lines {lines}{more} could not be read and are"
+        told = several if len(reader.damaged) > 1 else f"line {lines} could not be read and is"
+        msg = f"{reader.path.name}: {told} left out; the traces may be partial."
         warnings.warn(msg, stacklevel=2)
     return reader.traces

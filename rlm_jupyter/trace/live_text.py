@@ -25,12 +25,13 @@ _BEGUN = re.compile(
 class LiveText:
     """The pieces of one reply. What they cost is linear in the text, a piece itself next to nothing."""
 
-    __slots__ = ("_redactor", "_told", "_waiting", "_whole", "told_at")
+    __slots__ = ("_looked_at", "_redactor", "_told", "_waiting", "_whole", "told_at")
 
     def __init__(self, redactor: Redactor, now: float) -> None:
         self._redactor = redactor
         self._whole: list[str] = []
         self._waiting: list[str] = []
+        self._looked_at = 0  # of those that wait: no word ends in them
         self._told = False
         self.told_at = now
         """When something was told at last, or the first piece came."""
@@ -43,15 +44,21 @@ class LiveText:
     def clear(self) -> bool:
         """Forget all pieces, and return whether anything of them was told."""
         told, self._told = self._told, False
-        self._whole, self._waiting = [], []
+        self._whole, self._waiting, self._looked_at = [], [], 0
         return told
 
     def more(self) -> str:
         """Return what can be told now and was not told yet, without secrets; the word that is being written waits."""
         count = len(self._waiting)
+        if self._looked_at and not any(
+            piece.rstrip(_KEY_CHARACTERS) for piece in self._waiting[self._looked_at : count]
+        ):
+            self._looked_at = count
+            return ""
         text = "".join(self._waiting[:count])
         end = len(self._certain(text.rstrip(_KEY_CHARACTERS)))
         self._waiting[:count] = [text[end:]] if end < len(text) else []
+        self._looked_at = 1 if end < len(text) else 0
         self._told = self._told or end > 0
         return self._redactor.redact(text[:end])
 

@@ -182,8 +182,9 @@ class ModelCallStart(_Record):
 class _ReplyEnd(_Record):
     """A model replied, or failed to; ``reply`` is the digest of the text, ``reasoning`` that of the model's thinking.
 
-    Of a call that was broken off, ``reply`` is what had come by then. ``notes`` say what was odd about the reply; one
-    that is ``cached`` comes from a recording, and no server was asked.
+    Of a call that was broken off, ``reply`` is what had come by then. ``retries`` counts the requests after the first;
+    ``lost`` those that gave no reply and were followed by another: each may have been charged beside ``usage``.
+    ``notes`` say what was odd about the reply; one that is ``cached`` comes from a recording, and no server was asked.
     """
 
     reply: str | None = None
@@ -191,6 +192,7 @@ class _ReplyEnd(_Record):
     response_id: str | None = None
     finish_reason: str | None = None
     retries: int = 0
+    lost: int = 0
     usage: UsageRecord = Field(default_factory=UsageRecord)
     reasoning: str | None = None
     notes: list[str] = Field(default_factory=list)

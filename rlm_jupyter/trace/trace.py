@@ -215,7 +215,8 @@ class Trace:
             begun, ended = span.start.payload, span.end.payload if span.end is not None else None
             if isinstance(begun, ModelCallStart | SubcallStart) and isinstance(ended, ModelCallEnd | SubcallEnd):
                 usage = Usage(**ended.usage.model_dump())
-                summary.add(ended.response_model or begun.model, usage, ended.retries, cached=ended.cached)
+                model = ended.response_model or begun.model
+                summary.add(model, usage, ended.retries, cached=ended.cached, lost=ended.lost)
         return summary
 
     def text(self, digest: str | None) -> str:

@@ -135,6 +135,20 @@ def test_the_environments_key_is_for_the_environments_address(monkeypatch: pytes
     assert "my-own" in AzureClient("small", **elsewhere).secrets
 
 
+def test_all_that_is_missing_is_said_at_once() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        make_client("azure")
+    said = ("needs the name of a deployment", "set AZURE_OPENAI_ENDPOINT", "set OPENAI_API_VERSION", "no credential")
+    assert all(each in str(caught.value) for each in said)
+
+
+def test_a_deployment_that_is_not_there_is_told_in_azures_words(connect: Callable[..., AzureClient]) -> None:
+    with ScriptedServer([Reply("DeploymentNotFound", status=404)]) as server:
+        said = str(refused(connect(server, api_key=KEY)))
+    assert "a deployment has the name that is asked for (azure_deployment, else the model's: 'small')" in said
+    assert "/v1" not in said
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -38,7 +38,7 @@ def test_every_answer_comes_from_a_server_that_refuses_drops_and_stalls() -> Non
         return Reply(f"reply to {request.prompt}", delay=0.02, cut_after=0 if request.number % 50 == 7 else None)
 
     with ScriptedServer(script) as server:
-        result = completed(server.base_url, timeout=1.5)
+        result = completed(server.base_url, timeout=4.0)
         assert result.response == "1000"
         assert server.max_in_flight <= 16
         assert result.usage_summary.total_calls == len(server.requests)

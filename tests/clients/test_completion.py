@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from network_client import Connect, Watcher, ask, refused
 from scripted_server import ChatRequest, Reply, ScriptedServer
 
+from rlm_jupyter.clients.io_thread import submit
+from rlm_jupyter.clients.openai import OpenAIClient
 from rlm_jupyter.core.usage import Usage
 
 # --- A stream and a plain reply are read alike ------------------------------------------------------------------------
@@ -236,3 +241,56 @@ def test_a_stream_may_come_in_any_slices_with_comments_and_without_a_last_line_e
     body = "\r\n".join([*lines, "data: [DONE]"]).encode()
     with ScriptedServer([Reply(body=body)]) as server:
         assert ask(connect(server), on_text=lambda _: None).text == "día \u2028四"
+
+
+def test_choices_that_are_counted_in_the_first_event_only_are_one(connect: Connect) -> None:
+    events = [{"choices": [{"delta": {"content": text}}]} for text in "abc"]
+    events[0]["choices"][0]["index"] = 0  # type: ignore[assignment]
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+    with ScriptedServer([Reply(body=body.encode())]) as server:
+        assert ask(connect(server), on_text=lambda _: None).text == "abc"
+
+
+def test_what_a_reply_without_a_choice_took_is_known(connect: Connect, on_text: Watcher) -> None:
+    paid = {"prompt_tokens": 5, "completion_tokens": 7, "cost": 1.0}
+    with ScriptedServer([Reply(completion={"choices": []}, usage=paid, stream=False)]) as server:
+        error = refused(connect(server, max_retries=0), on_text)
+    assert error.spent == Usage(input_tokens=5, output_tokens=7, cost=1.0)
+    assert not error.refused
+
+
+def test_an_error_after_half_a_reply_is_no_refusal(connect: Connect) -> None:
+    events = [{"choices": [{"index": 0, "delta": {"content": "half"}}]}, {"error": {"code": 500, "message": "oh"}}]
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+    with ScriptedServer([Reply(body=body.encode())]) as server:
+        error = refused(connect(server, max_retries=0), on_text=lambda _: None)
+    assert (error.status, error.spent, error.refused) == (500, Usage(), False)
+
+
+def test_comments_for_ever_are_silence() -> None:
+    class Alive(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not given_up.wait(0.01):
+                    self.wfile.write(b": alive\n\n")
+                    self.wfile.flush()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    given_up = threading.Event()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Alive)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    client = OpenAIClient("m", base_url=f"http://127.0.0.1:{server.server_port}/v1", timeout=0.2, max_retries=0)
+    try:
+        assert "sent nothing for 0.2 s" in str(refused(client, on_text=lambda _: None))
+    finally:
+        given_up.set()
+        submit(client.aclose()).result(10)
+        server.shutdown()
+        thread.join()
+        server.server_close()

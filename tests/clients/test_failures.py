@@ -12,6 +12,9 @@ from scripted_server import Reply, ScriptedServer
 
 from rlm_jupyter.clients.io_thread import submit
 from rlm_jupyter.clients.openai import OpenAIClient
+from rlm_jupyter.core.errors import ClientError
+from rlm_jupyter.core.pictures import Picture
+from rlm_jupyter.core.protocols import ModelRequest
 
 # --- Broken connections -----------------------------------------------------------------------------------------------
 
@@ -191,3 +194,13 @@ def test_the_variable_with_the_wrong_key_is_named(connect: Connect, monkeypatch:
     monkeypatch.setenv("RLM_JUPYTER_API_KEY", KEY)
     with ScriptedServer([Reply("Who are you?", status=401)]) as server:
         assert "Check the environment variable RLM_JUPYTER_API_KEY" in str(refused(connect(server)))
+
+
+def test_a_prompt_with_pictures_may_be_refused_for_them(connect: Connect) -> None:
+    picture = Picture("image/png", b"\x89PNG\r\n\x1a\n")
+    with ScriptedServer([Reply("no", status=400)] * 2) as server:
+        client = connect(server)
+        assert "reads pictures" not in str(refused(client))
+        asked = ModelRequest([{"role": "user", "content": "[image]", "parts": (picture,)}])
+        with pytest.raises(ClientError, match=r"fits the model 'small', and that it reads pictures\."):
+            submit(client.acompletion(asked)).result(60)

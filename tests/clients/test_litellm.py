@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -19,6 +20,8 @@ from scripts import code, says
 from rlm_jupyter import RLM
 from rlm_jupyter.clients.choice import Choice, choose, make_client
 from rlm_jupyter.clients.io_thread import submit
+from rlm_jupyter.clients.litellm import LiteLLMClient
+from rlm_jupyter.clients.throttle import Throttle, throttle_for
 from rlm_jupyter.core.errors import ClientError, ConfigurationError
 from rlm_jupyter.core.pictures import Picture
 from rlm_jupyter.core.protocols import Message, ModelReply, ModelRequest
@@ -40,7 +43,7 @@ THOUGHT = {
 
 
 def ask(
-    base_url: str,
+    base_url: str | None,
     prompt: str | Message = "Who?",
     *,
     model: str = "openai/gpt-test",
@@ -306,3 +309,45 @@ def test_a_call_that_is_cancelled_closes_its_request() -> None:
         server.wait_idle()  # the server sees the connection closed, before it has sent anything
         held.set()
     assert asked.cancelled()
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("gemini/gemini-2.5-pro", "Missing Gemini API key"),
+        ("anthropic/claude-sonnet-4-5", "Missing Anthropic API Key"),
+        ("nosuch", "LLM Provider NOT provided"),
+    ],
+)
+def test_what_litellm_does_not_send_is_nobodys_answer_and_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], model: str, said: str
+) -> None:
+    for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        ask(None, model=model, api_key=None)
+    told = str(caught.value)
+    assert told.startswith(f"{model} was not asked")
+    assert not any(word in told for word in ("Traceback", "base_url", "answered"))
+    assert capfd.readouterr().err == ""
+
+
+def test_the_key_for_a_base_url_is_named_rightly() -> None:
+    with ScriptedServer([Reply("no", status=401)]) as server, pytest.raises(ClientError, match="RLM_JUPYTER_API_KEY"):
+        ask(server.base_url)
+
+
+def test_what_a_server_has_shown_is_remembered_between_calls() -> None:
+    with ScriptedServer(["a", "b"]) as server:
+        client = LiteLLMClient("openai/m", api_key=KEY, base_url=server.base_url)
+        throttles = set()
+        for _ in range(2):
+            submit(client.acompletion(ModelRequest([{"role": "user", "content": "Who?"}]))).result(60)
+            gc.collect()
+            throttles.add(id(submit(found(server.base_url)).result(10)))
+        assert submit(found(server.base_url)).result(10).answered
+    assert len(throttles) == 1
+
+
+async def found(url: str) -> Throttle:
+    return throttle_for(url, KEY)

@@ -90,3 +90,12 @@ def test_a_local_server_does_not_read_the_lists() -> None:
         "assert asyncio.run(cost_of('https://api.openai.com/v1', None, 'gpt-4o', Usage(1, 1)))\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_an_error_in_the_lists_costs_no_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        msg = "the list is odd"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr("genai_prices.data_snapshot.DataSnapshot.find_provider_model", broken)
+    assert cost("https://api.openai.com/v1", "a-model-that-nobody-asked-for") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
@@ -13,6 +14,8 @@ from scripted_server import Reply, ScriptedServer
 
 from rlm_jupyter.clients.io_thread import submit
 from rlm_jupyter.clients.openai import OpenAIClient
+from rlm_jupyter.clients.retries import BrokenReplyError, SilenceError, persist
+from rlm_jupyter.clients.throttle import Throttle
 from rlm_jupyter.core.errors import ClientError
 from rlm_jupyter.core.protocols import ModelRequest
 
@@ -151,3 +154,75 @@ def test_a_call_that_waits_for_its_turn_can_be_cancelled(connect: Connect) -> No
         future.cancel()
         assert ask(client).text == "ok"
         assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("value", ["0", "-1", formatdate(0, usegmt=True)], ids=["0", "below", "past"])
+def test_a_server_that_says_at_once_for_ever_is_not_asked_in_a_hot_loop(connect: Connect, value: str) -> None:
+    with ScriptedServer(lambda _: Reply("busy", status=429, headers={"Retry-After": value})) as server:
+        refused(connect(server), deadline=time.monotonic() + 2.0)
+        assert len(server.requests) <= 9  # each wait is twice as long as the one before
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_wants_an_hour_is_given_up_at_once_also_by_those_who_come_later(
+    connect: Connect, status: int
+) -> None:
+    with ScriptedServer(lambda _: busy(status, Retry_After="3600")) as server:
+        client = connect(server)
+        errors = [refused(client) for _ in range(4)]
+        assert "The next request would be due in 60 min" in str(errors[0])
+        assert "asks to be left alone for 60 min" in str(errors[-1])
+        assert len(server.requests) == 2  # and nothing once it refuses whatever it is sent
+
+
+def test_those_who_wait_for_their_turn_go_when_the_server_wants_an_hour(connect: Connect) -> None:
+    message = ModelRequest([{"role": "user", "content": "How many?"}])
+    with ScriptedServer(lambda request: busy(429, Retry_After="1" if request.number <= 4 else "3600")) as server:
+        client = connect(server)
+        calls = [submit(client.acompletion(message)) for _ in range(20)]
+        for call in calls:
+            with pytest.raises(ClientError):
+                call.result(60)
+
+
+@pytest.mark.parametrize("first", [BrokenReplyError, SilenceError])
+def test_a_server_that_took_a_request_is_there(first: type[ClientError]) -> None:
+    """It is given as long to come back as one that has answered."""
+    failures: list[ClientError] = [
+        first("cut", retryable=True),
+        *(ClientError("gone", retryable=True) for _ in range(4)),
+    ]
+    for number, failure in enumerate(failures):
+        failure.retry_after, failure.retries = 0.001, number
+
+    async def attempt(retries: int) -> str:
+        if failures:
+            raise failures.pop(0)
+        return f"after {retries}"
+
+    assert asyncio.run(persist(attempt, Throttle())) == "after 5"
+
+
+def test_those_who_were_refused_at_once_do_not_come_back_at_once() -> None:
+    waits: list[float] = []
+
+    class Watching:
+        def waits(self) -> None: ...
+
+        def sends(self) -> None: ...
+
+        async def failed(self, _: ClientError, wait: float) -> None:
+            waits.append(wait)
+
+    async def attempt(retries: int) -> str:
+        if not retries:
+            msg = "busy"
+            raise ClientError(msg, status=409, retryable=True, retry_after=0.05)
+        return "ok"
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(persist(attempt, Throttle(), attempts=Watching()) for _ in range(20)))
+
+    asyncio.run(all_at_once())
+    assert len(set(waits)) == 20
+    assert min(waits) >= 0.05

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import math
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 
 import pytest
 
-from rlm_jupyter.clients.throttle import Bound, Throttle, throttle_for
+from rlm_jupyter.clients.throttle import PATIENCE, Bound, RestingError, Throttle, throttle_for
 
 
 def bound_of(in_flight: int) -> tuple[Bound, list[int]]:
@@ -85,6 +87,20 @@ def test_a_reply_between_refusals_keeps_it_going() -> None:
     assert bound.resting_until == 0
 
 
+def test_patience_is_that_of_all_calls_together() -> None:
+    bound = Bound()
+    assert not bound.refuses_until(10 * PATIENCE)
+    bound.refused(0.0)
+    bound.refused(PATIENCE - 1)
+    assert not bound.refuses_until(PATIENCE)
+    assert bound.refuses_until(PATIENCE + 1)
+    bound.succeeded()
+    assert not bound.refuses_until(PATIENCE + 1)
+    bound.refused(PATIENCE)
+    bound.refused(5 * PATIENCE)  # nobody had asked for long: that says nothing of what was in between
+    assert not bound.refuses_until(5 * PATIENCE + 1)
+
+
 # --- Those who wait ---------------------------------------------------------------------------------------------------
 
 
@@ -152,6 +168,19 @@ async def rested() -> None:
     assert throttle.rest == 0
 
 
+async def turned_away() -> None:
+    """By a server that wants to be left alone for long."""
+    throttle = await one_at_a_time()
+    waiting = [asyncio.create_task(throttle.enter()) for _ in range(3)]
+    await settle()
+    waiting[0].cancel()
+    throttle.overloaded(1, 3600.0)
+    await asyncio.wait(waiting)
+    assert waiting[0].cancelled()
+    assert [type(each.exception()) for each in waiting[1:]] == [RestingError] * 2
+    assert (throttle.is_hopeless, throttle.bound.in_flight) == (True, 1)
+
+
 async def shared() -> None:
     throttle = throttle_for("http://host/v1", "key")
     assert throttle_for("http://host/v1", "key") is throttle
@@ -165,8 +194,23 @@ async def shared() -> None:
 
 @pytest.mark.parametrize(
     "story",
-    [in_order, cancelled_while_waiting, cancelled_as_it_is_let_go, rested, shared],
+    [in_order, cancelled_while_waiting, cancelled_as_it_is_let_go, rested, turned_away, shared],
     ids=lambda each: each.__name__,
 )
 def test_whoever_waits_is_let_go(story: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(story(), 30))
+
+
+def test_a_rest_that_ends_while_it_is_looked_at_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = itertools.count(1)
+
+    def monotonic() -> float:
+        return 0.5 * next(looks)  # the rest lasts when one asks to enter, and is over at the next look
+
+    async def story() -> int:
+        throttle = Throttle()
+        throttle.bound.rest(0.75)
+        return await throttle.enter()
+
+    monkeypatch.setattr("rlm_jupyter.clients.throttle.time", SimpleNamespace(monotonic=monotonic))
+    assert asyncio.run(asyncio.wait_for(story(), 30)) == 1

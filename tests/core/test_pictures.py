@@ -19,6 +19,8 @@ from rlm_jupyter.core.asking import holds_pictures, in_words, message_of, parts_
 from rlm_jupyter.core.describe import describe
 from rlm_jupyter.core.errors import ScaffoldError
 from rlm_jupyter.core.pictures import PICTURE_LIMIT, Picture, looks_like, picture_of
+from rlm_jupyter.environments.subprocess.in_kernel.prompts import packed
+from rlm_jupyter.environments.subprocess.in_kernel.scaffold import ScaffoldError as KernelsError
 
 
 def encoded(kind: str = "PNG", mode: str = "RGB", **options: Any) -> bytes:
@@ -169,6 +171,56 @@ def test_what_is_no_prompt(wrong: Any) -> None:
     assert parts_of(wrong) is None
     with pytest.raises(ScaffoldError, match=r"join the strings|A prompt is a string, a picture, or a list"):
         read_prompt(wrong)
+
+
+def cut_off() -> Image.Image:
+    photo = io.BytesIO()
+    Image.effect_noise((200, 200), 50).save(photo, format="JPEG")
+    return Image.open(io.BytesIO(photo.getvalue()[:-1000]))
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (Image.new("RGB", (0, 0)), "has 0x0 pixels: there is nothing to be seen"),
+        (Image.new("1", (20_000, 6_000)), "which is too large: make it smaller first"),
+        (cut_off(), "cannot be encoded: image file is truncated"),
+    ],
+    ids=["empty", "large", "cut off"],
+)
+def test_an_image_that_cannot_be_sent_says_why(image: Image.Image, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        picture_of(image)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (ShownImage(url="http://localhost/a.png"), r"Image\(url=...\) holds no data: fetch it"),
+        (Figure().add_subplot(), r"This Axes is a part of a figure, .* give its \.figure"),
+        (5, "of type int: put it into an f-string"),
+    ],
+    ids=["url", "axes", "int"],
+)
+@pytest.mark.parametrize(
+    "read", [read_prompt, lambda prompt: packed("llm_query", prompt, None)], ids=["host", "kernel"]
+)
+def test_what_is_nearly_a_picture_says_what_to_do(read: Any, wrong: Any, said: str) -> None:
+    for prompt in (wrong, ["What is it?", wrong], [PNG, wrong]):
+        if wrong == 5 and read is not read_prompt:
+            continue  # a number is known to be wrong on the other side
+        with pytest.raises((ScaffoldError, KernelsError), match=said):
+            read(prompt)
+
+
+@pytest.mark.parametrize(
+    "value", [[PNG, 3], {"a": PNG}, [Image.new("RGB", (64, 48))] * 300], ids=["list", "dict", "many"]
+)
+def test_a_container_of_pictures_says_that_it_is_one(value: Any) -> None:
+    told = describe(value)
+    assert told.type.endswith(" (with images: llm_query can look at them)")
+    assert "<image, " in told.preview
+    assert "64x48" in told.preview
 
 
 def test_which_contexts_hold_pictures() -> None:

@@ -53,6 +53,7 @@ def test_replies_from_a_recording_are_counted_as_such_and_for_nothing_else() -> 
     }
     assert told["model_usage_summaries"]["n"]["total_cost"] == 0.0
     assert (usage.total_calls, usage.cached_calls, usage.total_cost) == (1, 2, 0.25)
+    assert usage.model_usage_summaries["n"].total_cost == 0.0
 
 
 def test_summaries_add_up_model_by_model() -> None:

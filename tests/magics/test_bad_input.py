@@ -28,6 +28,11 @@ NOTHING_LISTENS = "http://127.0.0.1:9"
         ("%%rlm --out not-a-name\nGo.", "--out takes the name of a variable"),
         ("%%rlm\n   \n", "The question is empty"),
         ("%rlm --fresh", "There is no question"),
+        (
+            "%%rlm --cache=replies.db\nGo.",
+            "--cache takes no value: name the file with %config RLMMagics.cache = 'PATH'",
+        ),
+        ("%rlm --fresh=1 Go.", "--fresh takes no value: write --fresh alone"),
         ("%rlm --env local --vars mine Go.", "are about the notebook's variables"),
         ("%rlm --env local --sync out Go.", "are about the notebook's variables"),
         ("%rlm --vars mine --sync out Go.", "--sync out shows it nothing"),

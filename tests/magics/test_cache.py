@@ -221,15 +221,23 @@ def test_without_the_option_the_question_is_asked_again(stage: Stage) -> None:
     assert len(stage.server.requests) == 3
 
 
-def test_lines_of_a_terminal_are_told_apart_by_their_words(stage: Stage) -> None:
+def test_lines_of_a_terminal_are_told_apart_by_their_words_and_options(stage: Stage) -> None:
     stage.script = says("FINAL(ok)")
+    stage.kernel.ok("given = 1")
     for _ in range(2):
         stage.kernel.ok("%rlm --cache Go on.")
     assert len(stage.server.requests) == 1
     stage.kernel.ok("%rlm --cache Then this.")
-    stage.kernel.ok("%rlm --cache Go on.")  # which is not what it was before
+    again = stage.kernel.ok("%rlm --cache Go on.")
+    assert len(stage.server.requests) == 2
+    assert "asked again in its old place" in shown_live(again)
+    assert "asked again" not in shown_live(stage.kernel.ok("%rlm --cache --context given Go on."))
     assert len(stage.server.requests) == 3
     assert "Then this." in str(stage.server.requests[2].messages)
+
+
+def shown_live(executed: Executed) -> str:
+    return str(executed.of("update_display_data")[-1]["content"]["data"]["text/plain"])
 
 
 def test_a_session_begins_anew_with_new_places(stage: Stage) -> None:
@@ -239,3 +247,19 @@ def test_a_session_begins_anew_with_new_places(stage: Stage) -> None:
         in_cell(stage.kernel, "two", "%%rlm --cache --sync none\nGo on.")
         stage.kernel.ok("%rlm new")
     assert len(stage.server.requests) == 4
+
+
+def test_a_file_that_cannot_be_used_is_said_below_the_cell(stage: Stage, kept: Path) -> None:
+    kept.write_bytes(b"no database " * 1000)
+    stage.script = says(code("llm_query_batched(['a', 'b'])"), "FINAL(ok)")
+    executed = stage.kernel.ok("%rlm --cache Go.")
+    assert not executed.of("stream")
+    told = executed.of("update_display_data")[-1]["content"]["data"]["text/plain"].splitlines()
+    assert [line.startswith(f"The cache of replies {kept} cannot be used: ") for line in told] == [False, True]
+    kept.unlink()
+    stage.kernel.ok("%rlm --cache --quiet Go.")
+    kept.write_bytes(b"no database " * 1000)
+    stage.kernel.ok("%rlm new")
+    (warned,) = stage.kernel.ok("%rlm --cache --quiet --fresh Go.").of("stream")
+    assert "cannot be used" in warned["content"]["text"]
+    assert "cache.py" not in warned["content"]["text"]

@@ -60,6 +60,36 @@ def test_a_run_that_fails_counts_and_an_unknown_price_is_said(stage: Stage) -> N
     assert " ".join(row(plain, "this session")).endswith("at least $0.0200 (1 call of unknown price)")
 
 
+UNLISTED = "unknown: the server did not say what it cost"
+
+
+def test_a_call_that_gave_no_reply_is_told_from_one_without_a_price(stage: Stage) -> None:
+    with LiveKernel({"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": stage.server.base_url}) as kernel:
+        kernel.ok("%config RLMMagics.backend_kwargs = dict(max_retries=0)")
+        stage.script = says(Reply("half of it", chunks=["half", " of", " it"], cut_after=1))
+        assert kernel.run("%rlm First?").status == "error"
+        plain = kernel.ok("%rlm cost").text
+        assert row(plain, "last run")[-1] == "unknown"
+        assert "unknown: 1 call was sent and gave no reply" in plain
+        assert UNLISTED not in plain
+        stage.script = says("FINAL(y)")
+        kernel.ok("%rlm Second?")
+        plain = kernel.ok("%rlm cost").text
+        assert "unknown: 1 call was sent and gave no reply" in plain
+        assert UNLISTED in plain
+
+
+def test_what_is_no_part_of_the_session_is_said(stage: Stage) -> None:
+    with LiveKernel({"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": stage.server.base_url}) as kernel:
+        stage.script = says(Reply("FINAL(y)", usage=PRICED))
+        kernel.ok("%rlm First?")
+        assert "--fresh" not in kernel.ok("%rlm cost").text
+        kernel.ok("%rlm --fresh Second?")
+        plain = kernel.ok("%rlm cost").text
+        assert (row(plain, "this session")[0], row(plain, "this kernel")[0]) == ("1", "2")
+        assert "this kernel: with what was asked with --fresh, in other sessions and in Python" in plain
+
+
 def test_the_offline_extractor_costs_nothing_and_says_so(stage: Stage) -> None:
     stage.kernel.ok("text = 'gold is here'\n%rlm --model offline --context text Where is gold?")
     plain = shown(stage)["text/plain"]

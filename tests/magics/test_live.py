@@ -8,7 +8,7 @@ import re
 
 from live_kernel import Executed
 from scripted_server import Reply
-from scripts import says
+from scripts import code, says
 from stage import Stage
 
 from rlm_jupyter.trace.artifacts.bundle import RUN_MIME_TYPE
@@ -136,3 +136,23 @@ def test_a_child_that_ends_does_not_end_the_display(stage: Stage) -> None:
 def test_a_conversation_that_is_summed_up_is_told(stage: Stage) -> None:
     assert followed(stage, "call(iteration, 'compaction')").startswith("m · summing up the conversation · ")
     assert followed(stage, "recorder.end(call(root, 'compaction'), ModelCallEnd())").startswith("m · iteration 2 of 9")
+
+
+def test_a_wait_for_an_overloaded_server_is_told_while_it_lasts(stage: Stage) -> None:
+    refusals = [Reply("busy", status=429, headers={"Retry-After": "2"})]
+    stage.script = lambda request: refusals.pop() if refusals else "FINAL(x)"
+    executed = stage.kernel.ok("%rlm Go.")
+    states = [message["content"]["data"]["text/plain"] for message in executed.of("update_display_data")]
+    told = "\n".join(states)
+    assert re.search(r"iteration 1 of \d+ · waiting [23] s: 127\.0\.0\.1\S* answered 429 · ", told)
+    assert "waiting" not in states[-1]
+
+
+def test_replies_that_were_cut_off_are_counted(stage: Stage) -> None:
+    cut = Reply("half a repl", finish_reason="length")
+    first = Reply("I look at", finish_reason="length")
+    stage.script = says(first, code("llm_query_batched(['a', 'b'])"), "FINAL(x)", sub=cut)
+    last = stage.kernel.ok("%rlm Go.").of("update_display_data")[-1]["content"]["data"]["text/plain"]
+    assert "3 replies cut off at the length limit" in last
+    stage.script = says("FINAL(x)")
+    assert "cut off" not in shown(stage.kernel.ok("%rlm Go."))

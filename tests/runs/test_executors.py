@@ -22,7 +22,7 @@ from scripts import Script, code
 
 from rlm_jupyter.core.errors import BudgetExceededError, CancellationError, InterruptedRun, TimeoutExceededError
 from rlm_jupyter.core.limits import Limits
-from rlm_jupyter.core.usage import Usage, UsageSummary
+from rlm_jupyter.core.usage import Usage
 from rlm_jupyter.runs.shares import Shares
 from rlm_jupyter.runs.tree import Tree
 from rlm_jupyter.trace.recorder import Recorder
@@ -256,9 +256,7 @@ def test_who_finds_nothing_left_waits_until_a_share_comes_back() -> None:
     assert purse.take("first", 1) == {"max_budget": 1.0, "max_tokens": 100, "max_timeout": None}
     with ThreadPoolExecutor(1) as pool:
         second = pool.submit(purse.take, "second", 1)
-        spent = UsageSummary()
-        spent.add("m", Usage(10, 10, cost=0.25))
-        purse.give_back("first", spent)
+        purse.give_back("first", "m", Usage(10, 10, cost=0.25))
         assert second.result(60) == {"max_budget": 0.75, "max_tokens": 80, "max_timeout": None}
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from family import asked, question
@@ -110,3 +112,35 @@ def test_a_kernel_without_the_package_has_pictures_all_the_same() -> None:
         result = repl.execute_code("print(type(context[0]).__module__, context[0].size)\ncontext[0]")
     assert result.stdout == "_rlm_jupyter_kernel.pictures (64, 48)\n"
     assert base64.b64decode(result.outputs[-1]["data"]["image/png"]) == png()
+
+
+class Watched(Image.Image):
+    """A picture that remembers in which threads it was encoded."""
+
+    encoded_in: ClassVar[list[int]] = []
+
+    def save(self, *arguments: Any, **more: Any) -> None:
+        self.encoded_in.append(threading.get_ident())
+        super().save(*arguments, **more)
+
+
+def test_a_picture_is_encoded_once_and_beside_the_event_loop() -> None:
+    picture = Image.new("RGB", (64, 48), "red")
+    picture.__class__ = Watched
+
+    async def ask(server: ScriptedServer) -> str:
+        async with asked(server) as rlm:
+            return (await rlm.acompletion(picture, "Which colour?")).response
+
+    with ScriptedServer(says("FINAL(red)")) as server:
+        assert asyncio.run(ask(server)) == "red"
+        assert server.requests[0].messages[-1]["content"][1]["type"] == "image_url"
+    assert len(Watched.encoded_in) == 1
+    assert Watched.encoded_in[0] != threading.get_ident()
+
+
+def test_a_picture_that_is_cut_off_is_a_context_like_others() -> None:
+    broken = Image.open(io.BytesIO(png()[:60]))
+    with ScriptedServer(says("FINAL(unknown)")) as server, asked(server) as rlm:
+        assert rlm.completion(broken, "Which colour?").response == "unknown"
+        assert isinstance(server.requests[0].messages[-1]["content"], str)

@@ -110,7 +110,7 @@ def test_a_childs_reply_is_told_too() -> None:
 def test_what_had_come_of_a_call_that_a_limit_cuts_is_kept() -> None:
     follower, held = Follower(), threading.Event()
     script = says(slowly("The walrus ", "lives ", "there", held=held, at=2))
-    with asking(script, follower, max_timeout=2.0) as rlm:
+    with asking(script, follower, max_timeout=4.0) as rlm:
         try:
             with pytest.raises(TimeoutExceededError) as raised:
                 rlm.completion("Where?")

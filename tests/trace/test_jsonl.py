@@ -40,7 +40,7 @@ def test_a_damaged_line_in_the_middle_is_passed_over(run: Any, tmp_path: Path) -
     lines[4] = lines[4][:30] + "\x00\xff"
     path = tmp_path / "rlm.jsonl"
     path.write_text("\n".join([*lines, "", "not json"]), encoding="utf-8")
-    with pytest.warns(UserWarning, match=r"line 5, \d+ could not be read"):
+    with pytest.warns(UserWarning, match=r"lines 5, \d+ could not be read"):
         (trace,) = read_events(path)
     assert trace.answer == "42"
 

@@ -745,6 +745,11 @@ export interface components {
              * @enum {string}
              */
             kind: "model_call";
+            /**
+             * Lost
+             * @default 0
+             */
+            lost: number;
             /** Notes */
             notes?: string[];
             /**
@@ -1260,6 +1265,11 @@ export interface components {
              * @enum {string}
              */
             kind: "subcall";
+            /**
+             * Lost
+             * @default 0
+             */
+            lost: number;
             /** Notes */
             notes?: string[];
             /**

@@ -6,7 +6,7 @@ export interface Usage {
   outputTokens: number;
   cachedTokens: number;
   calls: number;
-  /** Calls whose cost nobody told; with any, `cost` is the least that was spent. */
+  /** Calls whose cost nobody told, requests that were lost and sent again among them; with any, `cost` is the least that was spent. */
   unpriced: number;
   /** Calls whose tokens nobody told. */
   uncounted: number;
@@ -62,7 +62,7 @@ export function usageOfCall(end: SpanEnd): Usage | null {
     outputTokens: output ?? 0,
     cachedTokens: known(told.cached_input_tokens) ?? 0,
     calls: 1 + (known(payload.retries) ?? 0),
-    unpriced: cost === null ? 1 : 0,
+    unpriced: (cost === null ? 1 : 0) + (known(payload.lost) ?? 0),
     uncounted: input === null && output === null ? 1 : 0,
     cost: cost ?? 0,
     cachedCalls: 0

@@ -249,6 +249,15 @@ describe('hostile events', () => {
     expect(tree.get('__proto__')!.usage).toMatchObject({ calls: 1, unpriced: 1, cost: 0 });
   });
 
+  it('are of unknown price where a request was lost and sent again', () => {
+    const tree = treeOf([
+      start(0, 's1', null, 'run'),
+      start(1, 's2', 's1', 'subcall'),
+      end(2, 's2', 'subcall', 'ok', { usage: { cost: 0.5 }, retries: 2, lost: 2 })
+    ]);
+    expect(tree.root!.usage).toMatchObject({ calls: 3, unpriced: 2, cost: 0.5 });
+  });
+
   it('do not make numbers of tokens that cannot be', () => {
     const tree = treeOf([
       start(0, 's1', null, 'run'),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .reading import event_text
@@ -36,8 +37,10 @@ _EVENTS = """
 _PIECES = """
     SELECT pieces.seq, pieces.span_id, pieces.anew, pieces.at, pieces.text FROM pieces JOIN spans
         ON spans.run = pieces.run AND spans.span_id = pieces.span_id
-    WHERE pieces.run = ? AND (spans.end_seq IS NULL OR spans.end_seq > ?)
+    WHERE pieces.run = ? AND (spans.end_seq IS NULL OR spans.end_seq > ?) AND pieces.span_id IN ({})
+    ORDER BY pieces.seq
 """
+_MOST_PIECES = 2_000  # of replies that never came as a whole; four of them are told in a second
 _TEXTS = "SELECT seq, digest, size, cut, text, media_type FROM texts WHERE run = ? AND digest IN ({})"
 _CHUNK = 500  # old SQLites take 999 values
 
@@ -58,7 +61,8 @@ def excerpt(connection: sqlite3.Connection, run_id: str) -> Trace | None:
     spans = list(_spans(connection, run_id, key, version, list(chosen.spans)))
     digests = dict.fromkeys(digest for event in spans for digest in digests_in(event))
     events: list[Event] = [*spans]
-    events += [piece for piece in _pieces(connection, run_id, key, version, last_seq) if piece.span_id in chosen.spans]
+    asked = [event.span_id for event in spans if event.event == "start" and event.payload.kind == "model_call"]
+    events += islice(_pieces(connection, run_id, key, version, last_seq, asked), _MOST_PIECES)
     events += _texts(connection, run_id, key, version, list(digests))
     built = Trace(sorted(events, key=lambda event: event.seq))
     built.omitted = chosen.omitted
@@ -88,11 +92,13 @@ def _spans(
                 yield event
 
 
-def _pieces(connection: sqlite3.Connection, run_id: str, key: int, version: int, last_seq: int) -> Iterator[SpanText]:
-    """Yield what was told of replies that never came as a whole."""
+def _pieces(
+    connection: sqlite3.Connection, run_id: str, key: int, version: int, last_seq: int, span_ids: Sequence[str]
+) -> Iterator[SpanText]:
+    """Yield what was told of those replies among these that never came as a whole."""
     from rlm_jupyter.trace.schema import SpanText
 
-    for seq, span_id, anew, at, text in connection.execute(_PIECES, (key, last_seq)):
+    for seq, span_id, anew, at, text in _rows(connection, _PIECES, key, span_ids, last_seq):
         told = {"span_id": span_id, "at": at, "text": text, "anew": bool(anew)}
         yield SpanText(version=version, run_id=run_id, seq=seq, **told)
 
@@ -107,10 +113,10 @@ def _texts(
         yield Blob(version=version, run_id=run_id, seq=seq, **told)
 
 
-def _rows(connection: sqlite3.Connection, query: str, key: int, names: Sequence[str]) -> Iterator[Any]:
+def _rows(connection: sqlite3.Connection, query: str, key: int, names: Sequence[str], *more: int) -> Iterator[Any]:
     for first in range(0, len(names), _CHUNK):
         chunk = names[first : first + _CHUNK]
-        yield from connection.execute(query.format(", ".join("?" * len(chunk))), (key, *chunk))
+        yield from connection.execute(query.format(", ".join("?" * len(chunk))), (key, *more, *chunk))
 
 
 class _Chosen:

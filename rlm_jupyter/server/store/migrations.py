@@ -168,7 +168,24 @@ _PIECES: Migration = (
     "ALTER TABLE texts ADD COLUMN media_type TEXT",
 )
 
-MIGRATIONS: Sequence[Migration] = (_FIRST, _ITERATION_LIMIT, _PIECES)
+# Requests that were lost and sent again may have been charged; only calls of several requests are looked into for them.
+_LOST: Migration = (
+    "DROP VIEW usage",
+    """
+    CREATE VIEW usage AS
+    SELECT runs.run_id, coalesce(spans.model, '') AS model, sum(spans.calls) AS calls,
+        coalesce(sum(spans.input_tokens), 0) AS input_tokens, coalesce(sum(spans.output_tokens), 0) AS output_tokens,
+        sum(spans.cost) AS cost,
+        sum((spans.cost IS NULL)
+            + CASE WHEN spans.calls > 1 THEN coalesce(json_extract(spans.end_payload, '$.lost'), 0) ELSE 0 END
+        ) AS unpriced_calls
+    FROM spans JOIN runs ON runs.id = spans.run
+    WHERE spans.calls IS NOT NULL
+    GROUP BY spans.run, coalesce(spans.model, '')
+    """,
+)
+
+MIGRATIONS: Sequence[Migration] = (_FIRST, _ITERATION_LIMIT, _PIECES, _LOST)
 """All steps; a file's version is how many of them were taken."""
 
 

@@ -37,7 +37,7 @@ class Spent:
         sent, received, cost = _count(end.usage.input_tokens), _count(end.usage.output_tokens), _price(end.usage.cost)
         return cls(
             calls=1 + (_count(end.retries) or 0),
-            unpriced_calls=int(cost is None),
+            unpriced_calls=int(cost is None) + (_count(end.lost) or 0),
             input_tokens=sent or 0,
             output_tokens=received or 0,
             cost=cost or 0.0,

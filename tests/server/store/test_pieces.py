@@ -101,6 +101,31 @@ def test_of_a_call_whose_kernel_died_it_is_shown_what_had_come(store: Store) -> 
     assert any('"event":"text"' in event for event in store.spans(trace.run_id, 0, 100, None))
 
 
+def test_of_a_reply_in_many_pieces_an_excerpt_has_the_beginning(store: Store) -> None:
+    trace = recorded(ends=False)
+    piece = trace.spans["s2"].texts[-1].model_copy(update={"text": "and ", "anew": False})
+    last = trace.events[-1].seq
+    more = [piece.model_copy(update={"seq": last + number}) for number in range(1, 2_500)]
+    other = [each.model_copy(update={"span_id": "s99", "seq": each.seq + 2_500}) for each in more]
+    store.take("k", None, [*trace.events, *more, *other])
+    shown = store.excerpt(trace.run_id)
+    assert shown is not None
+    assert (len(pieces(shown)), shown.events[-1].seq) == (2_000, trace.spans["s2"].texts[0].seq + 1_999)
+
+
+def test_requests_that_were_lost_are_of_unknown_price(store: Store) -> None:
+    trace = recorded(ends=True)
+    end = trace.spans["s2"].end
+    assert end is not None
+    lost = end.model_copy(update={"payload": end.payload.model_copy(update={"lost": 2, "retries": 2})})
+    store.take("k", None, [lost if event is end else event for event in trace.events])
+    row = store.run(trace.run_id)
+    assert row is not None
+    assert row.cost is None  # nobody knows the whole
+    (usage,) = store.usage(trace.run_id)
+    assert (usage.calls, usage.cost, usage.unpriced_calls) == (3, 0.5, 2)
+
+
 def test_a_cached_reply_takes_nothing(store: Store) -> None:
     trace = recorded(ends=True)
     store.take("k", None, trace.events)

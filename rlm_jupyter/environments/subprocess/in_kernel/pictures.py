@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from rlm_jupyter.core.pictures import Picture, picture_of
+from rlm_jupyter.core.pictures import Picture, no_prompt, picture_of
 
-__all__ = ["Picture", "picture_of"]
+__all__ = ["Picture", "no_prompt", "picture_of"]

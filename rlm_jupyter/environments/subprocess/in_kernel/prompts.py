@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .pictures import picture_of
+from .pictures import no_prompt, picture_of
 from .scaffold import ScaffoldError
 
 __all__ = ["packed"]
@@ -23,14 +23,15 @@ def packed(kind: str, prompt: Any, model: str | None) -> bytes:
     try:
         return json.dumps({"prompt": plain, "model": model, "pictures": told}).encode("ascii")
     except (TypeError, ValueError):
-        wrong = plain
-        if isinstance(plain, list):
-            wrong = next((each for each in plain if not isinstance(each, str)), plain)
-        msg = (
-            "A prompt is a string, a picture, or a list of strings and pictures, and this one is of type "
-            f"{type(wrong).__name__}: put it into an f-string."
-        )
-        raise ScaffoldError(msg) from None
+        raise ScaffoldError(no_prompt(_wrong_in(plain))) from None
+
+
+def _wrong_in(plain: Any) -> Any:
+    """Return what JSON does not take; the first of several."""
+    if type(plain) is not list:
+        return plain
+    found = [_wrong_in(each) for each in plain if not isinstance(each, (str, int, float, type(None)))]
+    return next((each for each in found if each is not None), None)
 
 
 def _without_pictures(
