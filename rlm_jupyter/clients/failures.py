@@ -93,7 +93,7 @@ def explain_connection(
     happened, remedy = _what_broke(cause, timeout)
     where = f", {size} characters into it: what came is not used" if size else ""
     msg = f"{endpoint.host} {happened}{where}{_after(retries)}. {remedy}"
-    return _kind(cause)(msg, retryable=True, retries=retries)
+    return _kind(cause)(msg, retryable=True, retries=retries, unsent=isinstance(cause, _unreached()))
 
 
 def _body(said: bytes) -> object:
@@ -109,21 +109,26 @@ def _is_spent(body: object) -> bool:
     return isinstance(error, dict) and bool(SPENT_CODES & {str(error.get("code")), str(error.get("type"))})
 
 
-def _kind(cause: BaseException) -> type[ClientError]:
-    """Return whether the server was not reached, did not speak, or broke off."""
+def _unreached() -> tuple[type[BaseException], ...]:
+    """Return what is raised when there is no connection that a request could be sent over."""
     import aiohttp
     import httpx2
 
-    not_reached = (
+    return (
         aiohttp.ClientConnectorError,
         aiohttp.ConnectionTimeoutError,
         ConnectionRefusedError,
         httpx2.ConnectError,
         httpx2.ConnectTimeout,
         socket.gaierror,
-        ssl.SSLError,
     )
-    if isinstance(cause, not_reached):
+
+
+def _kind(cause: BaseException) -> type[ClientError]:
+    """Return whether the server was not reached, did not speak, or broke off."""
+    import httpx2
+
+    if isinstance(cause, (*_unreached(), ssl.SSLError)):
         return ClientError
     silent = isinstance(cause, (asyncio.TimeoutError, TimeoutError, httpx2.ReadTimeout))
     return SilenceError if silent else BrokenReplyError

@@ -192,6 +192,7 @@ def _plain(error: ClientError, wait: float = 0.0, reason: str = "") -> ClientErr
         retries=error.retries,
         retry_after=error.retry_after,
         spent=error.spent,
+        unsent=error.unsent,
     )
 
 

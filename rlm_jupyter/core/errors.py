@@ -51,7 +51,8 @@ class ClientError(RLMError):
 
     ``status`` is the HTTP status where there was one; ``retryable`` tells whether the same call may succeed later, and
     ``retry_after`` in how many seconds, where the server said so; ``retries`` counts the requests after the first.
-    ``spent`` is what the last request took, as far as the server said, where it had begun to answer; else None.
+    ``spent`` is what the last request took, as far as the server said, where it had begun to answer; else None. One
+    that was ``unsent`` never left: there was no connection.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class ClientError(RLMError):
         retries: int = 0,
         retry_after: float | None = None,
         spent: Usage | None = None,
+        unsent: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -70,15 +72,16 @@ class ClientError(RLMError):
         self.retries = retries
         self.retry_after = retry_after
         self.spent = spent
+        self.unsent = unsent
 
     @property
     def refused(self) -> bool:
-        """Whether the server said that it did not do the work, which then costs nothing.
+        """Whether the server never got the request, or said that it did not do the work, which then costs nothing.
 
         Not so where it was lost: there was no answer (``status`` is None), or a gateway's, which got none itself; nor
         where the answer had begun.
         """
-        return self.spent is None and self.status is not None and self.status not in _LOST
+        return self.unsent or (self.spent is None and self.status is not None and self.status not in _LOST)
 
 
 class AnswerFormatError(RLMError):

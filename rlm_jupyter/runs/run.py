@@ -7,11 +7,10 @@ import copy
 import os
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rlm_jupyter.clients.io_thread import submit
@@ -34,7 +33,6 @@ from rlm_jupyter.core.errors import (
     RLMError,
 )
 from rlm_jupyter.core.interrupts import attached, interruptible
-from rlm_jupyter.core.pictures import Picture
 from rlm_jupyter.core.protocols import Environment, Message, ModelReply, ModelRequest, OnText
 from rlm_jupyter.core.results import REPLResult
 from rlm_jupyter.core.steering import ProposedBlock, Stopped, Waits
@@ -45,7 +43,6 @@ from rlm_jupyter.trace.schema import (
     CodeStart,
     IterationEnd,
     IterationStart,
-    MessageRecord,
     ModelCallEnd,
     ModelCallStart,
     RunEnd,
@@ -56,6 +53,7 @@ from rlm_jupyter.trace.schema import (
 from .attempts import Attempts
 from .endings import code_end, error_record, status_of, was_interrupted
 from .review import Verdict
+from .sent_messages import MESSAGE_LIMIT, SentMessages
 from .steering import steerable
 from .subcalls import Subcalls, failure_fields, reply_fields
 
@@ -66,10 +64,7 @@ if TYPE_CHECKING:
     from .settings import Setup
     from .tree import Tree
 
-__all__ = ["MESSAGE_LIMIT", "Run"]
-
-MESSAGE_LIMIT = 100_000
-"""Characters of a root model's message that a trace holds in full."""
+__all__ = ["Run"]
 
 _Loop: TypeAlias = Generator[Effect, Any, str]
 
@@ -121,7 +116,7 @@ class Run:
         self._iteration_span = ""
         self._iteration = 0
         self._iteration_began = 0.0
-        self._sent: list[Message] = []
+        self._messages = SentMessages(tree.recorder)
         self._failed_blocks: int = 0
 
     def perform(self, make_loop: Callable[[], _Loop]) -> str:
@@ -279,8 +274,7 @@ class Run:
     @contextmanager
     def _model_call(self, effect: CallModel) -> Iterator[_ModelCall]:
         messages: list[Message] = list(effect.messages)
-        kept = _in_common(self._sent, messages)
-        added = [self._message(message) for message in messages[kept:]]
+        kept, added = self._messages.record(messages)
         span, attempts = "", Attempts("root")
 
         def begin() -> None:
@@ -307,7 +301,6 @@ class Run:
             self._recorder.end(span, ModelCallEnd(reply=digest, **reply_fields(reply, attempts, self._recorder)))
             return reply
 
-        self._sent = messages
         try:
             self._check_errors()
             if not self._iteration_span:  # a call beside the iterations: for a summary, or in a run that has none
@@ -321,13 +314,6 @@ class Run:
                 end = ModelCallEnd(reply=came, error=error_record(error), **failure_fields(error, attempts))
                 self._recorder.end(span, end, status_of(error))
             raise
-
-    def _message(self, message: Message) -> MessageRecord:
-        digest = self._recorder.blob(message["content"], MESSAGE_LIMIT)
-        pictures = [part for part in message.get("parts", ()) if isinstance(part, Picture)]
-        return MessageRecord(
-            role=message["role"], digest=digest, images=[self._recorder.picture(picture) for picture in pictures]
-        )
 
     def _check_errors(self) -> None:
         """End this run when too many blocks in a row have failed: it alone, for its parent may know better."""
@@ -394,8 +380,3 @@ class Run:
             self._iteration_span = ""
             self._setup.callbacks.call("on_iteration_complete", depth, effect.number, seconds)
         return None
-
-
-def _in_common(before: Sequence[Message], now: Sequence[Message]) -> int:
-    """Return how many messages both conversations begin with."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], zip(before, now, strict=False)))

@@ -48,6 +48,14 @@ def test_a_refused_call_costs_nothing_and_one_that_is_lost_what_nobody_knows(sta
     assert usage.unpriced_calls == (0 if known else 1)
 
 
+def test_a_call_for_which_there_was_no_connection_costs_nothing() -> None:
+    with ScriptedServer(says(Reply(code("print(llm_query_batched(['a']))"), usage=PRICED), "FINAL(x)")) as server:
+        nobody = {"model_name": "sub", "base_url": "http://127.0.0.1:9/v1", "max_retries": 0}
+        with made(server, other_backends=["openai"], other_backend_kwargs=[nobody]) as rlm:
+            usage = rlm.completion("context", "Who?").usage_summary.model_usage_summaries["sub"]
+    assert (usage.total_cost, usage.unpriced_calls) == (0.0, 0)
+
+
 def test_a_session_counts_all_its_runs_those_that_failed_too() -> None:
     replies = [Reply("FINAL(x)", usage=PRICED), Reply(code("pass"), usage=PRICED), Reply("no", status=400)]
     with ScriptedServer(replies) as server, made(server) as rlm:
