@@ -24,6 +24,8 @@ __all__ = ["Connection", "Headers", "NewSDK", "connect_timeout"]
 _CONNECT = 10.0  # seconds; a server that is there accepts sooner, however long it then thinks
 _LARGE = 2**20  # bytes; more than that is handed to the socket in slices
 _PATH = "/chat/completions"
+_TELEMETRY = "x-stainless-"  # which system and which Python this is: no server's business, and the half of all headers
+_RETRIES = "x-stainless-retry-count"
 
 Headers: TypeAlias = "dict[str, str | openai.Omit]"
 NewSDK: TypeAlias = "Callable[[httpx2.AsyncClient, openai.Timeout], openai.AsyncOpenAI]"
@@ -83,7 +85,7 @@ class Connection:
         headers = written.headers
         if retries:
             headers = headers.copy()
-            headers["x-stainless-retry-count"] = str(retries)
+            headers[_RETRIES] = str(retries)
         if len(body) < _LARGE:
             request = httpx2.Request("POST", written.url, headers=headers, content=body, extensions=written.extensions)
         else:
@@ -112,6 +114,8 @@ class Connection:
         )
         request: httpx2.Request = response.request
         del request.headers["Content-Length"]
+        for name in [name for name in request.headers if name.startswith(_TELEMETRY) and name != _RETRIES]:
+            del request.headers[name]
         return request
 
 

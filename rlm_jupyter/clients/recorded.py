@@ -15,6 +15,7 @@ from .cache import Cache
 __all__ = ["Asked", "CachedReplies", "NotAskedError", "RecordedCall", "RecordedClient", "Recording", "Source"]
 
 _SHOWN = 80  # characters of a message that an error quotes
+_LOOKED_AT = 10_000  # characters of it that are searched for secrets before
 
 Outcome: TypeAlias = ModelReply | ClientError
 
@@ -216,7 +217,7 @@ class RecordedClient:
             await self._live.aclose()
 
     def _missing(self, asked: Asked, request: ModelRequest) -> str:
-        last = self._redact(request.messages[-1]["content"]) if request.messages else ""
+        last = self._redact(request.messages[-1]["content"][:_LOOKED_AT]) if request.messages else ""
         return (
             f"No reply is recorded for this request to {asked.model}: {_quoted(last)}. {self._source.nearest(asked)} "
             'Give backend_kwargs={..., "live": ("openai", {"model_name": ...})} to have a model asked instead.'

@@ -30,13 +30,17 @@ def observe(results: Sequence[REPLResult], blocks: int, limit: int = OBSERVATION
     return "\n\n".join(parts)
 
 
-def head_and_tail(text: str, limit: int) -> str:
-    """Return the text, of a longer one its beginning and its end with a line between that says what was left out."""
+def head_and_tail(text: str, limit: int, size: int | None = None) -> str:
+    """Return the text, of a longer one its beginning and its end with a line between that says what was left out.
+
+    ``size`` is that of the whole, where the text is what is left of one.
+    """
     if len(text) <= limit:
         return text
     tail = limit // 3
     head = limit - tail
-    return f"{text[:head]}\n[... {len(text) - limit:,} characters left out ...]\n{text[-tail:]}"
+    left_out = (len(text) if size is None else size) - limit
+    return f"{text[:head]}\n[... {left_out:,} characters left out ...]\n{text[-tail:]}"
 
 
 def _observe_block(result: REPLResult, index: int | None, limit: int) -> str:

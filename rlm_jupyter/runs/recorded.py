@@ -54,7 +54,7 @@ def recorded_client(
     calls = [call for each in traces for call in _calls(each)]
     name = model_name or traces[0].run.model
     recording = Recording(calls, lambda digest: texts.get(digest, ""))
-    return RecordedClient(recording, name, live=client, redact=redactor.redact, any_model=model_name is None)
+    return RecordedClient(recording, name, live=client, redact=redactor.named, any_model=model_name is None)
 
 
 def _live_client(live: Any) -> Any:

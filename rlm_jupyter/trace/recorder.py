@@ -20,7 +20,7 @@ from .bounds import bounded
 from .context_record import PREVIEW_LIMIT
 from .digest import text_digest
 from .live_text import LiveText
-from .redaction import Redactor
+from .redaction import LONG, Redactor
 from .schema import (
     ROOT_SPAN,
     Blob,
@@ -59,6 +59,9 @@ _Payload = TypeVar("_Payload", bound=BaseModel)
 _log = logging.getLogger(__name__)
 
 _TEXT_INTERVAL = 0.25  # seconds between two events that tell of one reply
+
+_MARGIN = 65_536
+"""Characters, more than a secret has."""
 
 _NOWHERE = "s0"
 """The id of every span that is not recorded, because what it belongs to is over."""
@@ -180,16 +183,18 @@ class Recorder:
         return root
 
     def blob(self, text: str, limit: int) -> str:
-        """Record a text, unless it is here already, and return the digest of the redacted whole.
+        """Record a text, unless it is here already, and return the digest of the redacted whole (``Redactor.named``).
 
         Of more than ``limit`` characters, head and tail are recorded.
         """
-        clean = self._text(text)
-        digest = text_digest(clean)
+        writable = _writable(text)
+        named = self.redactor.named(writable)
+        digest = text_digest(named)
         with self._lock:
             if digest not in self.trace.blobs:
-                cut = len(clean) > limit
-                self._keep(digest, head_and_tail(clean, limit) if cut else clean, len(clean), cut=cut)
+                cut, size = len(named) > limit, len(named)
+                clean = self._ends(writable, limit) if size > LONG else named
+                self._keep(digest, head_and_tail(clean, limit, size) if cut else clean, size, cut=cut)
         return digest
 
     def picture(self, picture: Picture) -> str:
@@ -338,12 +343,25 @@ class Recorder:
         return self._text(str(value))  # a display may hold anything; a trace holds JSON
 
     def _text(self, text: str) -> str:
-        if not text.isascii():
-            try:
-                text.encode("utf-8")
-            except UnicodeEncodeError:  # a lone surrogate: JSON in UTF-8 has no way to write it
-                text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-        return self.redactor.redact(text)
+        return self.redactor.redact(_writable(text))
+
+    def _ends(self, text: str, limit: int) -> str:
+        """Return the beginning and the end of a long text without secrets, and more of both than is kept of them.
+
+        A secret at their inner ends, which may be half of one, stands where nothing is kept.
+        """
+        reach = limit + _MARGIN
+        return self.redactor.redact(text[:reach]) + self.redactor.redact(text[-reach:])
+
+
+def _writable(text: str) -> str:
+    """Return the text as JSON in UTF-8 can hold it, which has no way to write a lone surrogate."""
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text
 
 
 def _is_over(span: Span | None) -> bool:

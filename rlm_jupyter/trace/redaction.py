@@ -19,7 +19,11 @@ from typing import Any
 
 from .key_shapes import SHAPE_CUT, looks_secret, shapes_in
 
-__all__ = ["Redactor", "secrets_in"]
+__all__ = ["LONG", "Redactor", "secrets_in"]
+
+LONG = 1_000_000
+"""Characters of a text that a trace names by the digest of it as it is: to look through all of it costs more than to
+send it, and nothing can be told of a secret from the digest of so long a text."""
 
 _SHORTEST = 6  # characters; shorter values stand in too many innocent places
 _SHORTEST_ENCODED = 8
@@ -73,6 +77,10 @@ class Redactor:
                 short.clear()
             known = short[text] = self._redacted(text)
         return text if known == text else known
+
+    def named(self, text: str) -> str:
+        """Return the text whose digest is the name of this one in a trace: without secrets, unless it is ``LONG``."""
+        return text if len(text) > LONG else self.redact(text)
 
     def _redacted(self, text: str) -> str:
         for needle, label in self._needles:

@@ -46,6 +46,13 @@ def test_sampling_and_model_go_as_they_are_and_the_request_wins(connect: Connect
     assert sent == {"model": "other", "temperature": 0.2, "seed": 2, "top_k": 40, "max_tokens": 9}
 
 
+def test_no_server_is_told_of_the_users_system(connect: Connect) -> None:
+    with ScriptedServer(["yes"]) as server:
+        ask(connect(server))
+        told = {name.lower() for name in server.requests[0].headers}
+    assert {name for name in told if name.startswith("x-stainless")} == {"x-stainless-retry-count"}
+
+
 def test_pictures_go_where_they_stand_between_the_texts(connect: Connect) -> None:
     picture = Picture("image/png", b"\x89PNG")
     message: Message = {

@@ -122,3 +122,20 @@ def test_the_trace_is_whole_at_every_moment(run: Any) -> None:
     assert counts == list(range(len(trace.events)))
     assert trace.answer == "42"
     assert [span.start.payload.number for span in trace.iterations] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("at", [0, 50, 49_990, 1_000_000, 2_999_990, -60])
+def test_of_a_very_long_text_no_secret_is_kept_and_the_rest_is_counted(at: int) -> None:
+    secret = "hunter2-is-the-password"
+    filler = "The quick brown fox jumps over the lazy dog. " * 70_000
+    at %= len(filler)
+    text = filler[:at] + secret + filler[at:]
+    recorder = Recorder(Redactor([secret], environ={}))
+    start_run(recorder)
+    digest = recorder.blob(text, 100_000)
+    blob = recorder.trace.blobs[digest]
+    assert (blob.size, blob.cut) == (len(text), True)
+    assert f"[... {len(text) - 100_000:,} characters left out ...]" in blob.text
+    assert not any(secret[start : start + 6] in blob.text for start in range(len(secret) - 6))
+    assert recorder.blob(text, 100_000) == digest
+    assert recorder.blob(f"{text}.", 100_000) != digest
