@@ -19,7 +19,7 @@ def described(versions: Mapping[str, str]) -> dict[str, str]:
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     return {
         "machine": f"{os.cpu_count()} cores, {_processor()}, {memory:.0f} GiB of memory",
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "Python": platform.python_version(),
         **versions,
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
