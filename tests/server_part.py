@@ -121,7 +121,10 @@ class ServerPart:
         (self._client.control_channel if channel == "control" else self._client.shell_channel).send(message)
 
     def welcome(self, *, channel: str | None = None, **fields: Any) -> None:
-        """Greet the kernel as the server does."""
+        """Greet the kernel as the server does: its last greeting counts, and it greets again when it misses us."""
+        with suppress(Empty):
+            while True:
+                self._take(self._client.get_iopub_msg(timeout=0))
         hello = self.of("hello")[-1]
         self.say({"type": "welcome", "load_id": hello["load_id"], **fields}, channel=channel)
 

@@ -231,7 +231,8 @@ def test_matplotlib_shows_no_figure_when_the_server_speaks(stage: Stage, part: S
     figure = "import matplotlib.pyplot as plt\nplt.plot([1, 2])"
     message_id = stage.kernel.send(
         f"%matplotlib inline\n{figure}\nlink = get_ipython().magics_manager.registry['RLMMagics'].link\n"
-        "import time\nwhile link.notebook != 'told.ipynb': time.sleep(0.01)\nprint('heard')"
+        "import time\nbegan = time.monotonic()\n"
+        "while link.notebook != 'told.ipynb' and time.monotonic() < began + 30: time.sleep(0.01)\nprint('heard')"
     )
     part.welcome(notebook="told.ipynb")
     executed = stage.kernel.finish(message_id)
