@@ -134,8 +134,8 @@ class Steering:
         with self._lock:
             over, self._stopping, self._paused = self._over, not self._over, False
             self._leave_undecided()
+        self._tell()  # before what comes of it
         self._release()
-        self._tell()
         return not over
 
     def pause(self) -> bool:
@@ -149,8 +149,8 @@ class Steering:
         """Let what was paused go on."""
         with self._lock:
             over, self._paused = self._over, False
+        self._tell()  # before what comes of it
         self._release()
-        self._tell()
         return not over
 
     def note(self, text: str) -> bool:
