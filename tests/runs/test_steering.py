@@ -302,7 +302,7 @@ def test_children_wait_too_and_none_begins(onlooker: Onlooker) -> None:
 
 def test_the_time_limit_counts_on_in_a_pause(onlooker: Onlooker, complete: Complete) -> None:
     script = at(1, lambda: control("pause"), family(*looks(2)))
-    with ScriptedServer(script) as server, asked(server, max_timeout=0.6) as rlm:
+    with ScriptedServer(script) as server, asked(server, max_timeout=1.5) as rlm:
         with pytest.raises(TimeoutExceededError) as caught:
             complete(rlm, "parent")
         assert len(server.requests) == 1
