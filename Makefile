@@ -23,13 +23,20 @@ INSTALL_US = export HATCH_JUPYTER_BUILDER_SKIP_NPM=1; $(call INSTALL,$(1))
 JLPM = cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" NODE_USE_SYSTEM_CA=1 jlpm
 MODULES := labextension/node_modules/.installed
 BUILT := labextension/dist/package.json
-SOURCES := $(addprefix labextension/,package.json tsconfig.json install.json) \
+SOURCES := $(addprefix labextension/,package.json tsconfig.json install.json rspack.config.cjs) \
 	$(shell find labextension/src labextension/style labextension/schema)
 
 # Types of what the server says, from the document that it answers with. $(1): where to.
 GENERATE = $(BIN)/python -m rlm_jupyter.server.routes.openapi >.venv/openapi.json \
 	&& ($(JLPM) generate "$(CURDIR)/.venv/openapi.json" --output "$(CURDIR)/$(1)" >/dev/null)
 GENERATED := labextension/src/api/generated.ts
+
+# The JSON Schema of a line of a trace. A version's stays as it is once it was released: a new one has its own file.
+PUBLISH = $(BIN)/python -m rlm_jupyter.trace.published >$(1)
+PUBLISHED = docs/schema/trace-$(shell sed -n 's/^SCHEMA_VERSION = //p' rlm_jupyter/trace/schema.py).json
+
+# Most tests wait for kernels and servers at times: half as many processes again as there are cores.
+WORKERS = $(shell echo $$(( ($$(nproc 2>/dev/null || echo 2) * 3 + 1) / 2 )))
 
 # Tests that failed beside others (1: of those that ran, some failed) are asked once more, by themselves: they have real
 # kernels, servers and clocks, and a machine may be busy. What fails alone has failed.
@@ -40,10 +47,10 @@ demo: .venv/dev  # answer two questions about the standard library in a real ker
 
 test: .venv/labextension .venv/litellm .venv/chromium  # run the tests: TypeScript, Python, the browser
 	$(JLPM) test
-	$(BIN)/python -m pytest --ignore tests/ui --numprocesses auto --dist loadfile || $(ONCE_MORE)
+	$(BIN)/python -m pytest --ignore tests/ui --numprocesses $(WORKERS) --dist loadfile || $(ONCE_MORE)
 	$(BIN)/python -m pytest tests/ui || $(ONCE_MORE)
 
-lint: .venv/dev $(MODULES)  # check style, types, import directions, the generated types and the pinned versions
+lint: .venv/dev $(MODULES)  # check style, types, import directions, what is generated, and the pinned versions
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -51,14 +58,17 @@ lint: .venv/dev $(MODULES)  # check style, types, import directions, the generat
 	$(JLPM) lint
 	@$(call GENERATE,.venv/generated.ts)
 	@diff -u $(GENERATED) .venv/generated.ts >&2 || { echo "$(GENERATED) is not current: run make types." >&2; exit 1; }
+	@$(call PUBLISH,.venv/schema.json)
+	@diff -u $(PUBLISHED) .venv/schema.json >&2 || { echo "$(PUBLISHED) is not current: run make types." >&2; exit 1; }
 	@! grep -nE '://| @ ' constraints.txt tests/litellm.txt tests/benchmarks/peers/*.txt labextension/yarn.lock \
 		|| { echo "What pins versions (constraints.txt, yarn.lock, ...) must name no addresses." >&2; exit 1; }
 
-types: .venv/dev $(MODULES)  # write the TypeScript types of the server's answers and the trace's events anew
+types: .venv/dev $(MODULES)  # write the TypeScript types of the server's answers, and the trace's schema, anew
 	$(call GENERATE,$(GENERATED))
+	$(call PUBLISH,$(PUBLISHED))
 
 soak: .venv/dev  # kill kernels 100 times and servers 20 times in the middle of runs; takes half an hour
-	RLM_JUPYTER_SOAK=20 $(BIN)/python -m pytest tests/server/test_kills.py
+	RLM_JUPYTER_SOAK=20 $(BIN)/python -m pytest tests/server/test_kills.py tests/runs/test_resume_kills.py
 
 bench: .venv/bench .venv/peers/rlms/installed .venv/peers/dspy/installed  # measure beside PyPI's rlms and dspy
 	$(BIN)/python tests/benchmarks/run.py --write docs/benchmarks.md

@@ -33,10 +33,19 @@ if TYPE_CHECKING:
     from .environments.ipython import IPythonREPL
     from .environments.jupyter import JupyterREPL
     from .environments.local import LocalREPL
+    from .playback.play import play, played
+    from .playback.rerun import replay
     from .rlm import RLM
     from .session import RLMSession
+    from .trace.files.opened import TraceFileError, read_traces
     from .trace.logger import RLMLogger
-    from .trace.notebook_log import enable_trace_notebook, render_completion, start_trace_writer, stop_trace_writer
+    from .trace.notebooks.following import (
+        enable_trace_notebook,
+        render_completion,
+        start_trace_writer,
+        stop_trace_writer,
+    )
+    from .trace.otel import OTelExporter, OTelExportError, export_otel
     from .trace.trace import Trace
 
 __all__ = [
@@ -53,6 +62,8 @@ __all__ = [
     "JupyterREPL",
     "LocalREPL",
     "ModelUsageSummary",
+    "OTelExportError",
+    "OTelExporter",
     "REPLResult",
     "RLMChatCompletion",
     "RLMError",
@@ -62,12 +73,18 @@ __all__ = [
     "TimeoutExceededError",
     "TokenLimitExceededError",
     "Trace",
+    "TraceFileError",
     "UsageSummary",
     "__version__",
     "enable_trace_notebook",
+    "export_otel",
     "get_environment",
     "load_ipython_extension",
+    "play",
+    "played",
+    "read_traces",
     "render_completion",
+    "replay",
     "start_trace_writer",
     "stop_trace_writer",
     "unload_ipython_extension",
@@ -96,12 +113,20 @@ _MODULES = {
     "JupyterREPL": "environments.jupyter",
     "LocalREPL": "environments.local",
     "get_environment": "environments.choice",
+    "play": "playback.play",
+    "played": "playback.play",
+    "replay": "playback.rerun",
     "RLMLogger": "trace.logger",
+    "OTelExportError": "trace.otel",
+    "OTelExporter": "trace.otel",
+    "export_otel": "trace.otel",
     "Trace": "trace.trace",
-    "enable_trace_notebook": "trace.notebook_log",
-    "render_completion": "trace.notebook_log",
-    "start_trace_writer": "trace.notebook_log",
-    "stop_trace_writer": "trace.notebook_log",
+    "TraceFileError": "trace.files.opened",
+    "read_traces": "trace.files.opened",
+    "enable_trace_notebook": "trace.notebooks.following",
+    "render_completion": "trace.notebooks.following",
+    "start_trace_writer": "trace.notebooks.following",
+    "stop_trace_writer": "trace.notebooks.following",
 }
 
 

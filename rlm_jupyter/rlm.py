@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.clients.cache import Cache
@@ -24,19 +23,25 @@ from rlm_jupyter.trace.redaction import Redactor, secrets_in
 from rlm_jupyter.trace.verbose import VerbosePrinter
 
 from .observers import observers
-from .runs.arguments import check_arguments, chosen_cache, chosen_compaction, other_models
+from .runs.arguments import check_arguments, checked_record_limit, chosen_cache, chosen_compaction, other_models
 from .runs.attempts import OnWait
+from .runs.cut_runs import cut_run, origin_of, recorded_question
+from .runs.earlier import EarlierRun
 from .runs.kept import Kept
 from .runs.models import Models
 from .runs.place import Place, standing_at
-from .runs.preparation import Preparation, Question
-from .runs.settings import Callbacks, Origin, Prompting, Recursion, Setup
+from .runs.preparation import Preparation
+from .runs.question import UNSET, Question
+from .runs.reconfigured import reconfigured
+from .runs.resumed import Resumed
+from .runs.settings import RECORD_LIMIT, Callbacks, Origin, Prompting, Recursion, Setup
 from .runs.tree import Tree
 from .runs.typed import AnswerFormat
 
 if TYPE_CHECKING:
     from rlm_jupyter.trace.logger import RLMLogger
     from rlm_jupyter.trace.schema import Event
+    from rlm_jupyter.trace.trace import Trace
 
     from .session import RLMSession
 
@@ -72,6 +77,10 @@ class RLM:
     known for common models and otherwise ``context_window``, in tokens. ``orchestrator=False`` leaves out of the system
     prompt how to divide the work. ``verbose`` prints a line for each step, and ``logger`` (an ``RLMLogger``) is told of
     all of them. ``depth`` is that of this run, where it is part of a tree of the caller's own.
+
+    ``record_limit`` is how many characters of values, as they are written, one trace holds in full, so that it can be
+    played again where they are not: the contexts, and the variables that code reads and did not make. What does not fit
+    is described only; 0 holds none.
 
     ``on_iteration_start(depth, iteration)`` and ``on_iteration_complete(depth, iteration, seconds)`` are called for the
     iterations of every run; ``on_subcall_start(depth, model, prompt_preview)`` and ``on_subcall_complete(depth, model,
@@ -120,6 +129,7 @@ class RLM:
         child_environment: str = "local",
         child_environment_kwargs: Mapping[str, Any] | None = None,
         executor: Executor | None = None,
+        record_limit: int = RECORD_LIMIT,
     ) -> None:
         check_arguments(
             cache=cache,
@@ -180,6 +190,7 @@ class RLM:
             secrets=(*models.secrets, *(secret for each in secrets for secret in each)),
             compaction=chosen_compaction(models.root.name, compaction_threshold_pct, context_window, wanted=compaction),
             depth=depth,
+            record_limit=checked_record_limit(record_limit),
         )
         self._check()
         self._kept = Kept()
@@ -230,6 +241,48 @@ class RLM:
         names = {"completion_context": prompt}
         return await self.aanswer(prompt, root_prompt, names=names, response_model=response_model)
 
+    def resume(
+        self, trace: Any, context: Any = UNSET, *, response_model: Any = None, other_context: bool = False
+    ) -> RLMChatCompletion:
+        """Go on with a run that was cut, and return its answer; nothing that its trace holds is paid for again.
+
+        ``trace`` is the run's ``Trace``, a result or an error that has it, the path of a log or of a trace notebook (of
+        several runs there, the last that was cut and has not gone on since), or the beginning of the id of a run in the
+        log of this ``RLM``'s logger. Recorded replies and sub-calls come from there; the code that ran is run again to
+        rebuild the variables, so it does what it did once more; the model is told what it was told then. The question
+        is the recorded one, and so is the context where it is recorded in full; else pass it. With ``other_context`` it
+        may be another one. Model, environment, depth, tools and limits are those of this ``RLM``: limits count what
+        comes now. ``response_model`` is not recorded: pass it again.
+
+        Raises ``ConfigurationError`` when the run came to its answer, or what it needs is not there, and what
+        ``completion`` raises; ``TraceFileError`` and ``OSError`` for a file that cannot be read.
+        """
+        found = self.cut_run(trace)
+        prompt, question = self.asked(found, context, other_context=other_context)
+        names = {"completion_context": prompt}
+        return self.answer(
+            prompt, question, names=names, origin=origin_of(found), response_model=response_model, resumes=found
+        )
+
+    async def aresume(
+        self, trace: Any, context: Any = UNSET, *, response_model: Any = None, other_context: bool = False
+    ) -> RLMChatCompletion:
+        """Go on as ``resume`` does; the event loop is free while the model is waited for."""
+        found = await asyncio.to_thread(self.cut_run, trace)
+        prompt, question = self.asked(found, context, other_context=other_context)
+        names = {"completion_context": prompt}
+        return await self.aanswer(
+            prompt, question, names=names, origin=origin_of(found), response_model=response_model, resumes=found
+        )
+
+    def asked(self, trace: Trace, context: Any = UNSET, *, other_context: bool = False) -> tuple[Any, str | None]:
+        """Return the prompt and the question of a recorded run, as ``resume`` asks them, with the errors of that."""
+        return recorded_question(trace, context, self.redactor, other_context=other_context)
+
+    def cut_run(self, source: Any) -> Trace:
+        """Return the run that is meant by what ``resume`` takes, with the errors of that."""
+        return cut_run(source, self.logger.log_file_path if self.logger is not None else None)
+
     @property
     def cache(self) -> Cache | None:
         """Where replies are kept; None where they are not."""
@@ -252,32 +305,27 @@ class RLM:
         others: Sequence[tuple[str, Mapping[str, Any]]] | None = None,
         sampling_args: Mapping[str, Any] | None = None,
         sub_sampling_args: Mapping[str, Any] | None = None,
+        record_limit: int | None = None,
     ) -> RLM:
         """Return an ``RLM`` with another client and other limits (``max_iterations``, ...) that works in the same REPL.
 
-        ``compaction``, ``context_window``, ``cache`` and the sampling are as for an ``RLM``, ``others`` are the
-        backends below the root and their arguments; None does as this one does. A persistent environment stays this
-        one's: closing the new ``RLM`` closes the clients that were made for it.
+        ``compaction``, ``context_window``, ``cache``, ``record_limit`` and the sampling are as for an ``RLM``,
+        ``others`` are the backends below the root and their arguments; None does as this one does. A persistent
+        environment stays this one's: closing the new ``RLM`` closes the clients that were made for it.
         """
-        check_arguments(cache=cache, sampling_args=sampling_args, sub_sampling_args=sub_sampling_args)
-        told = (backend_kwargs or {}, *(arguments for _, arguments in others or ()))
-        kept_in = self._setup.models.cache if cache is None else chosen_cache(cache)
-        models = self._setup.models.with_root((backend, dict(backend_kwargs or {})), kept_in, others)
-        below = sampling_args if sub_sampling_args is None else sub_sampling_args
-        recursion = self._setup.recursion if below is None else replace(self._setup.recursion, sampling=dict(below))
-        compacted = self._setup.compaction.for_model(models.root.name) if self._setup.compaction is not None else None
-        if compaction is not None:
-            compacted = chosen_compaction(models.root.name, window=context_window, wanted=compaction)
         derived = copy.copy(self)
-        derived._setup = replace(  # noqa: SLF001 - one of this class
+        derived._setup = reconfigured(  # noqa: SLF001 - one of this class
             self._setup,
-            models=models,
-            backend=backend,
-            limits=replace(self._setup.limits, **dict(limits or {})),
-            secrets=(*self._setup.secrets, *models.secrets, *(secret for each in told for secret in secrets_in(each))),
-            sampling=self._setup.sampling if sampling_args is None else dict(sampling_args),
-            recursion=recursion,
-            compaction=compacted,
+            backend,
+            backend_kwargs or {},
+            limits or {},
+            others,
+            compaction=compaction,
+            context_window=context_window,
+            cache=cache,
+            sampling_args=sampling_args,
+            sub_sampling_args=sub_sampling_args,
+            record_limit=record_limit,
         )
         derived._keeper = False  # noqa: SLF001
         derived.listeners, derived.on_text, derived.on_wait, derived.reviewer = [], None, None, None
@@ -299,13 +347,15 @@ class RLM:
         origin: Origin | None = None,
         response_model: Any = None,
         place: Place | None = None,
+        resumes: Trace | None = None,
     ) -> RLMChatCompletion:
         """Answer with the conversation so far before the question, and ``names`` added to the scaffold.
 
-        With a ``place`` where it was asked before, it is asked as if that had not been.
+        With a ``place`` where it was asked before, it is asked as if that had not been. What is recorded of the run
+        that it ``resumes`` is not asked for again.
         """
         question = self._question(prompt, root_prompt, earlier, names, origin, response_model)
-        with self._preparation(question, place) as prepared:
+        with self._preparation(question, place, resumes) as prepared:
             return prepared.completion(prepared.run.perform(prepared.loop))
 
     async def aanswer(
@@ -318,12 +368,13 @@ class RLM:
         origin: Origin | None = None,
         response_model: Any = None,
         place: Place | None = None,
+        resumes: Trace | None = None,
     ) -> RLMChatCompletion:
         """Answer as ``answer`` does; the event loop is free while the model is waited for."""
         question = self._question(prompt, root_prompt, earlier, names, origin, response_model)
         await question.aparts()
         made = await self._kept.made(self._setup)
-        with self._preparation(question, place, made) as prepared:
+        with self._preparation(question, place, resumes, made) as prepared:
             return prepared.completion(await prepared.run.aperform(prepared.loop))
 
     def close(self) -> None:
@@ -368,12 +419,16 @@ class RLM:
 
     @contextmanager
     def _preparation(
-        self, question: Question, place: Place | None, made: Environment | None = None
+        self, question: Question, place: Place | None, resumes: Trace | None, made: Environment | None = None
     ) -> Iterator[Preparation]:
+        resumed = (
+            Resumed(EarlierRun(resumes, resumes.root)) if resumes is not None and resumes.root is not None else None
+        )
         steering = Steering(self.reviewer)
-        tree = Tree(self._setup.limits, Recorder(self.redactor, self._sinks()), steering=steering, on_wait=self.on_wait)
+        recorder = Recorder(self.redactor, self._sinks(), record_limit=self._setup.record_limit)
+        tree = Tree(self._setup.limits, recorder, steering=steering, on_wait=self.on_wait)
         with self._kept.held(self._setup, made) as environment, standing_at(place, environment):
-            yield Preparation(tree, tree.scope, self._setup, environment, question, self.on_text, place)
+            yield Preparation(tree, tree.scope, self._setup, environment, question, self.on_text, place, resumed)
 
     def _check(self) -> None:
         """Refuse environments that cannot be made, before anything is asked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,11 +16,14 @@ from rlm_jupyter.core.protocols import Message
 from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.core.usage import UsageSummary
 
+from .runs.cut_runs import origin_of
 from .runs.place import Place
-from .runs.preparation import Question
+from .runs.question import UNSET, Question
 from .runs.settings import Origin
 
 if TYPE_CHECKING:
+    from rlm_jupyter.trace.trace import Trace
+
     from .rlm import RLM
 
 __all__ = ["ANSWER_LIMIT", "RLMSession", "Turn"]
@@ -123,6 +127,50 @@ class RLMSession:
                 prompt, root_prompt, response_model=response_model, place=place, **conversation
             )
         return self._kept(prompt, root_prompt, completion, place, at)
+
+    def resume(
+        self,
+        trace: Any,
+        context: Any = UNSET,
+        *,
+        response_model: Any = None,
+        origin: Origin | None = None,
+        other_context: bool = False,
+    ) -> RLMChatCompletion:
+        """Go on with a turn that was cut; arguments and errors as for ``RLM.resume``.
+
+        It becomes the next turn, with the number that it had; its model is told the conversation as it was then.
+        """
+        found = self.rlm.cut_run(trace)
+        prompt, question = self.rlm.asked(found, context, other_context=other_context)
+        at, conversation = self._resumed(found, prompt, origin)
+        with self._counting_failures():
+            completion = self.rlm.answer(prompt, question, response_model=response_model, resumes=found, **conversation)
+        return self._kept(prompt, question, completion, None, at)
+
+    async def aresume(
+        self,
+        trace: Any,
+        context: Any = UNSET,
+        *,
+        response_model: Any = None,
+        origin: Origin | None = None,
+        other_context: bool = False,
+    ) -> RLMChatCompletion:
+        """Go on as ``resume`` does; the event loop is free while the model is waited for."""
+        found = await asyncio.to_thread(self.rlm.cut_run, trace)
+        prompt, question = self.rlm.asked(found, context, other_context=other_context)
+        at, conversation = self._resumed(found, prompt, origin)
+        with self._counting_failures():
+            completion = await self.rlm.aanswer(
+                prompt, question, response_model=response_model, resumes=found, **conversation
+            )
+        return self._kept(prompt, question, completion, None, at)
+
+    def _resumed(self, trace: Trace, prompt: Any, origin: Origin | None) -> tuple[int, dict[str, Any]]:
+        at = len(self._turns)
+        self._number = max(self._number, trace.run.turn or 0)
+        return at, self._conversation(prompt, origin or origin_of(trace), at)
 
     def close(self) -> None:
         """Close the ``RLM`` of this session. May be called twice."""

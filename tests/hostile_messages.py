@@ -139,6 +139,7 @@ class Hostile:
                 {"type": "steered", "run_id": self._random.choice(self._others), "paused": True, "review": None},
                 {"type": "ask_session", "request_id": "1", "session_id": "ab"},
                 {"type": "ask_sessions", "request_id": "1"},
+                {"type": "ask_trace", "request_id": "1", "run_id": "ab"},
                 {"type": self._random.choice(_KINDS)},
             )
         )

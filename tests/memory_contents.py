@@ -54,6 +54,9 @@ class MemoryContents(ContentsManager):
             raise HTTPError(400, f"{path} is no {type}")
         model = {"name": path.rpartition("/")[2], "path": path, "writable": True, "mimetype": None, **entry}
         model = {**model, "content": copy.deepcopy(entry.get("content")) if content else None}
+        if content and entry["type"] == "directory":
+            inside = [each for each in self.entries if each and each.rpartition("/")[0] == path]
+            model["content"] = [self.get(each, content=False) for each in inside]
         if content and entry["type"] == "notebook":
             for cell in model["content"]["cells"]:  # as the file manager does
                 if cell["cell_type"] == "code":

@@ -10,6 +10,9 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+import rlm_jupyter
+from rlm_jupyter.trace.verify.file import verify_file
+
 HERE = Path(__file__).resolve().parent
 NOTEBOOK = HERE / "quickstart.ipynb"
 RUN = "application/vnd.rlm-jupyter.run+json"
@@ -50,7 +53,11 @@ def main() -> int:
         shown = "".join(_text(output) for output in cells[cell_id].outputs)
         wrong += [f"{cell_id}: no {part!r} in {shown!r}" for part in expected if part not in shown]
     print(cells["context"].outputs[0]["text"].strip())
-    print(f"Trace       {_trace()}")
+    written = _trace()
+    print(f"Trace       {written}")
+    told, differs = _replayed(written)
+    print(f"Replay      {told}")
+    wrong += differs
     print(f"In all      {in_all:.1f} s, the kernel's start and end included")
     for each in wrong:
         print(f"WRONG       {each}", file=sys.stderr)
@@ -68,6 +75,14 @@ def _trace() -> Path:
         raise SystemExit(msg)
     nbformat.validate(nbformat.read(written[-1], as_version=4))
     return written[-1]
+
+
+def _replayed(path: Path) -> tuple[str, list[str]]:
+    """Run the code of the trace notebook again over its recording; return a line about it, and what is wrong."""
+    wrong = [f"{path.name}: {finding}" for finding in verify_file(path) if finding.severity == "error"]
+    report = rlm_jupyter.replay(path)
+    first = str(report).split("\n")[0]
+    return first, wrong if report.same else [*wrong, str(report)]
 
 
 if __name__ == "__main__":

@@ -117,7 +117,15 @@ function partsOf(offered: Offered): Parts {
   const relay = new Relay(api);
   const panels = new Panels({ shell: app.shell, settings, met: relay.met });
   const actionsOf = (model: () => PanelModel) =>
-    new LabActions({ api, model, active, documents, commands, trans });
+    new LabActions({
+      api,
+      model,
+      active,
+      documents,
+      contents: serviceManager.contents,
+      commands,
+      trans
+    });
   const view = (): RunView => {
     const model = new PanelModel({ api, changes });
     const actions = actionsOf(() => model);

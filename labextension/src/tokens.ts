@@ -37,6 +37,8 @@ export const CommandIDs = {
   note: 'rlm-jupyter:note',
   newSession: 'rlm-jupyter:new-session',
   resumeSession: 'rlm-jupyter:resume-session',
+  replayRun: 'rlm-jupyter:replay-run',
+  resumeRun: 'rlm-jupyter:resume-run',
   goToCell: 'rlm-jupyter:go-to-cell',
   insertCode: 'rlm-jupyter:insert-code',
   openTrace: 'rlm-jupyter:open-trace-notebook',

@@ -1,3 +1,4 @@
+import { ContentsManager } from '@jupyterlab/services';
 import type { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { nullTranslator } from '@jupyterlab/translation';
 import { CommandRegistry } from '@lumino/commands';
@@ -9,9 +10,10 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import type { Run } from '../src/api/types';
 import { PanelModel } from '../src/model/panel';
-import { LabActions, notebookMeant } from '../src/notebook/actions';
+import { LabActions } from '../src/notebook/actions';
 import { ActiveNotebook, serverPath } from '../src/notebook/active';
 import { Asking } from '../src/notebook/asking';
+import { notebookMeant } from '../src/notebook/chosen';
 import type { CommandsOptions } from '../src/notebook/command';
 import { addCommands } from '../src/notebook/commands';
 import { Documents } from '../src/notebook/documents';
@@ -115,7 +117,15 @@ function commandsBeside(path: string, openInTab: CommandsOptions['openInTab'] = 
   const { api } = it;
   const documents = new Documents(shell as never, tracker, null);
   const model = (): PanelModel => panels.current;
-  const actions = new LabActions({ api, model, active, documents, commands, trans });
+  const actions = new LabActions({
+    api,
+    model,
+    active,
+    documents,
+    contents: new ContentsManager({ serverSettings: it.server.settings }),
+    commands,
+    trans
+  });
   addCommands(commands, {
     panels,
     active,

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rlm_jupyter.core.errors import ClientError
-from rlm_jupyter.core.protocols import ModelReply
+from rlm_jupyter.core.protocols import CUT_OFF, ModelReply
 from rlm_jupyter.core.usage import Usage
 
+from . import told
 from .endpoint import Endpoint
 from .failures import is_retryable, quote
 from .retries import GarbledReplyError
 
 __all__ = ["Completion"]
 
-_CUT = ("length", "max_tokens")
 _FILTERED = ("content_filter",)
 
 _DONE = b"[DONE]"
@@ -95,8 +94,7 @@ class Completion:
         """
         text = _whole("".join(self._pieces))
         if not self._chosen:
-            msg = f"{self._endpoint.host} sent a reply without any choice in it: ask again, or use another model."
-            raise GarbledReplyError(msg, retryable=True, retries=retries, spent=self.spent)
+            raise told.without_choice(self._endpoint.host, retries, self.spent)
         if self._tools and not text:
             msg = (
                 f"The model called the tool {', '.join(self._tools)} instead of answering in text, but tools are not "
@@ -119,7 +117,7 @@ class Completion:
         if self._streamed and not self._events.seen:
             yield "The server sent the reply whole, although a stream was asked for."
         if self._usage is None:
-            yield "The server did not say how many tokens it took."
+            yield told.UNCOUNTED
         if self._unread:
             yield f"{self._unread} of the stream's events could not be read and were left out."
         if self._others:
@@ -130,7 +128,7 @@ class Completion:
             thought = self._usage.reasoning_tokens if self._usage else None
             spent = f" after {thought} reasoning tokens" if thought else ""
             yield f"The reply is empty{spent}; the finish reason is {self._finish_reason or 'not given'}."
-        if self._finish_reason in _CUT:
+        if self._finish_reason in CUT_OFF:
             yield "The reply was cut off where its tokens ended: raise max_tokens or max_completion_tokens."
         if self._finish_reason in _FILTERED:
             yield "The provider's content filter held the reply, or part of it, back."
@@ -152,8 +150,8 @@ class Completion:
         choices = fields.get("choices")
         if choices is None and "usage" not in fields and not self._events.seen:
             raise self._no_completion(event)
-        self._model = _text(fields.get("model")) or self._model
-        self._response_id = _text(fields.get("id")) or self._response_id
+        self._model = told.text(fields.get("model")) or self._model
+        self._response_id = told.text(fields.get("id")) or self._response_id
         if isinstance(fields.get("usage"), dict):
             self._usage = _usage(fields["usage"])
         for choice in choices if isinstance(choices, list) else []:
@@ -169,12 +167,13 @@ class Completion:
             return
         self._refuse_error(choice)
         message = choice.get("delta") or choice.get("message") or {}
-        self._finish_reason = _text(choice.get("finish_reason")) or self._finish_reason
+        self._finish_reason = told.text(choice.get("finish_reason")) or self._finish_reason
         if not isinstance(message, dict):
             return
         self._tools += _tool_names(message)
-        self._reasoning += filter(None, [_text(message.get("reasoning_content")) or _text(message.get("reasoning"))])
-        piece = _content(message.get("content")) or _text(message.get("refusal"))
+        thought = told.text(message.get("reasoning_content")) or told.text(message.get("reasoning"))
+        self._reasoning += [thought] if thought else []
+        piece = _content(message.get("content")) or told.text(message.get("refusal"))
         if piece:
             self._pieces.append(piece)
             yield piece
@@ -250,16 +249,12 @@ def _is_json(sent: bytes) -> bool:
     return True
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
 def _content(content: object) -> str | None:
     """Return the text of a message's content, which some servers cut into typed parts."""
     if isinstance(content, list):
-        texts = [_text(part.get("text")) for part in content if isinstance(part, dict)]
+        texts = [told.text(part.get("text")) for part in content if isinstance(part, dict)]
         return "".join(text for text in texts if text)
-    return _text(content)
+    return told.text(content)
 
 
 def _tool_names(message: Mapping[str, Any]) -> list[str]:
@@ -281,19 +276,9 @@ def _whole(text: str) -> str:
 def _usage(usage: Mapping[str, Any]) -> Usage:
     asked, answered = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     return Usage(
-        input_tokens=_count(usage.get("prompt_tokens")),
-        output_tokens=_count(usage.get("completion_tokens")),
-        cached_input_tokens=_count(asked.get("cached_tokens")) if isinstance(asked, dict) else None,
-        reasoning_tokens=_count(answered.get("reasoning_tokens")) if isinstance(answered, dict) else None,
-        cost=_dollars(usage.get("cost")),
+        input_tokens=told.count(usage.get("prompt_tokens")),
+        output_tokens=told.count(usage.get("completion_tokens")),
+        cached_input_tokens=told.count(asked.get("cached_tokens")) if isinstance(asked, dict) else None,
+        reasoning_tokens=told.count(answered.get("reasoning_tokens")) if isinstance(answered, dict) else None,
+        cost=told.dollars(usage.get("cost")),
     )
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _dollars(value: object) -> float | None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    return float(value) if math.isfinite(value) and value >= 0 else None

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import ssl
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rlm_jupyter.core.errors import ClientError
@@ -17,7 +18,17 @@ from .retries import BrokenReplyError, SilenceError
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["SPENT_CODES", "explain_connection", "explain_status", "is_retryable", "quote"]
+__all__ = [
+    "READS_PICTURES",
+    "SPENT_CODES",
+    "after_retries",
+    "causes",
+    "explain_connection",
+    "explain_status",
+    "is_retryable",
+    "quote",
+    "shortened",
+]
 
 _LONGEST_QUOTE = 400  # characters of a server's own words in a message of ours
 
@@ -31,6 +42,9 @@ _ADVICE = {
     422: "Check sampling_args, and that the prompt fits the model {model!r}{pictures}.",
     429: "Wait a little, lower max_concurrent_subcalls, or check the account's limits and credit.",
 }
+READS_PICTURES = ", and that it reads pictures"
+"""What to check besides, when the prompt held some."""
+
 _SPENT = "Check the account's plan and credit: waiting does not help."
 SPENT_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "credit_balance_too_low"}
 _CHECK_KEY = "Check {source}: the key may be wrong, expired, without rights, or made for another server."
@@ -57,7 +71,7 @@ def quote(error: object, endpoint: Endpoint) -> str:
         return "it gave no reason."
     if words.startswith("<"):
         return "it sent an HTML page."
-    short = words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}…"
+    short = shortened(words)
     return short if short.endswith((".", "!", "?")) else f"{short}."
 
 
@@ -78,9 +92,9 @@ def explain_status(
     there = f"the model {model!r} exists there"
     if endpoint.is_azure:
         there = f"a deployment has the name that is asked for (azure_deployment, else the model's: {model!r})"
-    reads = ", and that it reads pictures" if pictures else ""
+    reads = READS_PICTURES if pictures else ""
     advised = advice.format(model=model, key=key, pictures=reads, there=there, address=endpoint.address_rule)
-    msg = f"{endpoint.host} answered {status}{_after(retries)}: {quote(body, endpoint)} {advised}"
+    msg = f"{endpoint.host} answered {status}{after_retries(retries)}: {quote(body, endpoint)} {advised}"
     after = retry_after(response.headers)
     return ClientError(msg, status=status, retryable=retryable, retries=retries, retry_after=after)
 
@@ -92,7 +106,7 @@ def explain_connection(
     cause = _cause(error)
     happened, remedy = _what_broke(cause, timeout)
     where = f", {size} characters into it: what came is not used" if size else ""
-    msg = f"{endpoint.host} {happened}{where}{_after(retries)}. {remedy}"
+    msg = f"{endpoint.host} {happened}{where}{after_retries(retries)}. {remedy}"
     return _kind(cause)(msg, retryable=True, retries=retries, unsent=isinstance(cause, _unreached()))
 
 
@@ -134,19 +148,31 @@ def _kind(cause: BaseException) -> type[ClientError]:
     return SilenceError if silent else BrokenReplyError
 
 
-def _after(retries: int) -> str:
+def shortened(words: str) -> str:
+    """Return somebody else's words for a message of ours."""
+    return words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}…"
+
+
+def after_retries(retries: int) -> str:
+    """Return how often the request was repeated, to stand behind what happened; nothing when it was not."""
     if not retries:
         return ""
     return f" (after {retries} {'retry' if retries == 1 else 'retries'})"
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and what it came of, from the outermost on."""
+    each: BaseException | None = error
+    while each is not None:
+        yield each
+        each = each.__cause__ or each.__context__
 
 
 def _cause(error: BaseException) -> BaseException:
     """Return the transport's own exception: nearly all of them are called a timeout on the way up."""
     import aiohttp
 
-    chain = [error]
-    while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None:
-        chain.append(inner)
+    chain = list(causes(error))
     return next((each for each in chain if isinstance(each, aiohttp.ClientError)), chain[-1])
 
 

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -18,7 +18,7 @@ from rlm_jupyter.core.errors import ClientError, ConfigurationError, RLMError
 from rlm_jupyter.core.protocols import ModelReply, ModelRequest, OnText
 from rlm_jupyter.core.usage import Usage
 
-from .failures import SPENT_CODES, is_retryable
+from .failures import READS_PICTURES, SPENT_CODES, after_retries, causes, is_retryable, shortened
 from .litellm_reply import LiteLLMReply
 from .loading import in_thread
 from .prices import is_public
@@ -29,7 +29,6 @@ from .throttle import Throttle, throttle_for
 
 __all__ = ["LiteLLMClient"]
 
-_LONGEST_QUOTE = 400  # characters of an error's own words in a message of ours
 _SECRET_NAME = re.compile(r"auth|key|token|secret|passw|cookie|credential", re.IGNORECASE)
 _PLACEHOLDER = "none"  # what servers without keys are sent
 _OWN_KEY = "at a base_url give it as api_key=..., or in RLM_JUPYTER_API_KEY"
@@ -193,19 +192,18 @@ class LiteLLMClient:
         words = " ".join(str(error).partition(_TRACEBACK)[0].split())
         for secret in sorted(self._secrets, key=len, reverse=True):
             words = words.replace(secret, "[redacted]")
-        words = words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}…"
+        words = shortened(words)
         if not headers and spent is None and not _was_sent(error):
-            if any(isinstance(each, ImportError) for each in _chain(error)):
+            if any(isinstance(each, ImportError) for each in causes(error)):
                 return ConfigurationError(f"{model} was not asked: {words.rstrip('.')}. {_INSTALL}")
             if _NOT_SET_UP.search(words):
                 return ConfigurationError(f"{model} was not asked: {words.rstrip('.')}. {_SET_UP}")
         happened = f"answered {status}" if status is not None else "gave no reply"
         advice = _ADVICE.get(status or 0, "Check base_url and the network, then ask again.").format(
             key=_OWN_KEY if self._has_own_server else _PROVIDERS_KEY,
-            pictures=", and that it reads pictures" if pictures else "",
+            pictures=READS_PICTURES if pictures else "",
         )
-        after = f" (after {retries} {'retry' if retries == 1 else 'retries'})" if retries else ""
-        msg = f"The server of {model} {happened}{after}: {words.rstrip('.')}. {advice}"
+        msg = f"The server of {model} {happened}{after_retries(retries)}: {words.rstrip('.')}. {advice}"
         lost = isinstance(error, openai.APIError | OSError)
         body = f"{getattr(error, 'body', '')} {error}"
         is_spent = any(code in body for code in SPENT_CODES)
@@ -229,20 +227,12 @@ def _failures() -> tuple[type[Exception], ...]:
     return (openai.OpenAIError, httpx.HTTPError, ImportError, OSError)
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and what it came of, from the outermost on."""
-    each: BaseException | None = error
-    while each is not None:
-        yield each
-        each = each.__cause__ or each.__context__
-
-
 def _was_sent(error: Exception) -> bool:
     """Return whether the error came of a connection, or of one that was tried."""
     import httpx
 
     broken = (OSError, httpx.TransportError)
-    return any(isinstance(each, broken) or "Connect" in type(each).__name__ for each in list(_chain(error))[1:])
+    return any(isinstance(each, broken) or "Connect" in type(each).__name__ for each in list(causes(error))[1:])
 
 
 def _headers_of(error: Exception) -> Mapping[str, str]:

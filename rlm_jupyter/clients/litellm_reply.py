@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
 from rlm_jupyter.core.protocols import ModelReply
 from rlm_jupyter.core.usage import Usage
 
-from .retries import GarbledReplyError
+from . import told
 
 __all__ = ["LiteLLMReply"]
 
@@ -53,10 +52,9 @@ class LiteLLMReply:
         Raises ``ClientError`` when there was no choice in it.
         """
         if not self._chosen:
-            msg = f"{model} sent a reply without any choice in it: ask again, or use another model."
-            raise GarbledReplyError(msg, retryable=True, retries=retries, spent=self.spent)
+            raise told.without_choice(model, retries, self.spent)
         text, usage = "".join(self._pieces), self._counted()
-        notes = [] if usage.input_tokens is not None else ["The server did not say how many tokens it took."]
+        notes = [] if usage.input_tokens is not None else [told.UNCOUNTED]
         notes += [] if text else [f"The reply has no text (finish_reason: {self._finish_reason})."]
         return ModelReply(
             text=text,
@@ -70,48 +68,35 @@ class LiteLLMReply:
         )
 
     def _take_facts(self, response: Any) -> None:
-        self._model = _text(getattr(response, "model", None)) or self._model
-        self._response_id = _text(getattr(response, "id", None)) or self._response_id
+        self._model = told.text(getattr(response, "model", None)) or self._model
+        self._response_id = told.text(getattr(response, "id", None)) or self._response_id
         usage = getattr(response, "usage", None)
         if usage is not None:
             self._usage = usage
         # litellm's documentation tells to read the cost there, whatever the underscore says.
         hidden = getattr(response, "_hidden_params", None) or {}
-        cost = _dollars(hidden.get("response_cost"))
+        cost = told.dollars(hidden.get("response_cost"))
         self._cost = self._cost if cost is None else cost
 
     def _take_choice(self, choice: Any, message: Any) -> None:
         if getattr(choice, "index", 0) not in (0, None):
             return
         self._chosen = True
-        self._finish_reason = _text(getattr(choice, "finish_reason", None)) or self._finish_reason
-        piece, thought = (_text(getattr(message, name, None)) for name in ("content", "reasoning_content"))
+        self._finish_reason = told.text(getattr(choice, "finish_reason", None)) or self._finish_reason
+        piece, thought = (told.text(getattr(message, name, None)) for name in ("content", "reasoning_content"))
         self._pieces += [piece] if piece else []
         self._thoughts += [thought] if thought else []
 
     def _counted(self) -> Usage:
-        told = self._usage
-        asked, answered = (getattr(told, f"{kind}_tokens_details", None) for kind in ("prompt", "completion"))
-        sent, received = (_count(getattr(told, f"{kind}_tokens", None)) for kind in ("prompt", "completion"))
+        usage = self._usage
+        asked, answered = (getattr(usage, f"{kind}_tokens_details", None) for kind in ("prompt", "completion"))
+        sent, received = (told.count(getattr(usage, f"{kind}_tokens", None)) for kind in ("prompt", "completion"))
         if not sent and not received:  # what a reply without usage is filled up with
             return Usage()
         return Usage(
             input_tokens=sent,
             output_tokens=received,
-            cached_input_tokens=_count(getattr(asked, "cached_tokens", None)),
-            reasoning_tokens=_count(getattr(answered, "reasoning_tokens", None)),
+            cached_input_tokens=told.count(getattr(asked, "cached_tokens", None)),
+            reasoning_tokens=told.count(getattr(answered, "reasoning_tokens", None)),
             cost=self._cost if self._priced else None,
         )
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _dollars(value: object) -> float | None:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
-    return float(value) if known else None  # type: ignore[arg-type]

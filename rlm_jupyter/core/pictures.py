@@ -17,7 +17,7 @@ from typing import Any
 __all__ = ["MEDIA_TYPES", "PICTURE_LIMIT", "Picture", "looks_like", "no_prompt", "picture_of"]
 
 MEDIA_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
-"""What vision models take, in the order in which a form is chosen where there are several."""
+"""What vision models take, and browsers show and cannot run (no SVG), in the order in which one is chosen."""
 
 PICTURE_LIMIT = 20_000_000
 """Bytes of one picture."""

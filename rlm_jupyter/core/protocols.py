@@ -13,6 +13,7 @@ from .results import NamespaceChanges, REPLResult
 from .usage import Usage
 
 __all__ = [
+    "CUT_OFF",
     "Attempts",
     "Client",
     "Environment",
@@ -27,6 +28,9 @@ __all__ = [
 
 OnText: TypeAlias = Callable[[str | None], None]
 """Told each piece of a reply as it arrives; None takes back all of it: the reply is asked for anew."""
+
+CUT_OFF = ("length", "max_tokens")
+"""The finish reasons of a reply that the server broke off because it had become as long as it may be."""
 
 Prompt: TypeAlias = Any
 """A string, a picture (``picture_of``), or a list or tuple of strings and pictures in their order."""
@@ -96,11 +100,7 @@ class ModelReply:
     @property
     def is_cut(self) -> bool:
         """Whether the server broke the reply off because it had become as long as it may be."""
-        return self.finish_reason in _CUT
-
-
-_CUT = ("length", "max_tokens")
-"""What servers call it."""
+        return self.finish_reason in CUT_OFF
 
 
 class Client(Protocol):

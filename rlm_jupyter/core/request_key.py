@@ -7,20 +7,13 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from .digest import text_digest
 from .protocols import Message
 
-__all__ = ["MessageKey", "message_keys", "request_key", "text_digest"]
+__all__ = ["MessageKey", "message_keys", "request_key"]
 
 MessageKey: TypeAlias = tuple[str, str, tuple[str, ...]]
 """A message's role, the digest of its text, and those of its pictures in their order."""
-
-
-def text_digest(text: str) -> str:
-    """Return ``sha256:`` and 32 hexadecimal digits over the text in UTF-8; a lone surrogate counts as it is.
-
-    A trace names its texts so too: what is asked can be found in it.
-    """
-    return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 def message_keys(messages: Iterable[Message], redact: Callable[[str], str] = str) -> list[MessageKey]:

@@ -31,6 +31,9 @@ class RunTrace(Protocol):
     def mimebundle(self) -> dict[str, Any]:
         """Return the run's display, by MIME type."""
 
+    def export(self, format: str, path: Any = None, *, overwrite: bool = False, **options: bool) -> Any:  # noqa: A002
+        """Return the trace in a format, or write it to a file and return its path."""
+
 
 @dataclass(frozen=True, slots=True)
 class CellError:

@@ -118,6 +118,16 @@ class InProcessEnvironment:
             if not name.startswith("_") and name not in self._overlay.names
         }
 
+    @property
+    def namespace(self) -> dict[str, Any]:
+        """The dict that code runs in, to make functions for it that find there what they name."""
+        return self._namespace
+
+    def bind(self, names: Mapping[str, Any]) -> None:
+        """Bind these names where code sees them, as code of its own would have; the scaffold's stay what they are."""
+        self._check_open()
+        self._namespace.update({name: value for name, value in names.items() if name not in self._overlay.names})
+
     @contextmanager
     def set_aside(self, names: Mapping[str, Any], instead: Mapping[str, Any]) -> Iterator[frozenset[str]]:
         """Have these names stand for what they stood for earlier, which is ``instead``, or for nothing.

@@ -63,6 +63,8 @@ class JupyterREPL(InProcessEnvironment):
         self._sync_vars = _checked_names(sync_vars, sync_from=sync_from_user_ns)
         self._sync_from, self._sync_to = sync_from_user_ns, sync_to_user_ns
         self.shares_user_ns = sync_from_user_ns and sync_to_user_ns and sync_vars is None
+        self.gives_to_user = sync_to_user_ns
+        """Whether what code binds is bound in the notebook, too."""
         namespace = self._user_ns if self.shares_user_ns else {"__name__": "__main__"}
         super().__init__(
             namespace,

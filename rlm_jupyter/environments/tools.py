@@ -7,9 +7,9 @@ from keyword import iskeyword
 from typing import Any
 
 from rlm_jupyter.core.errors import ConfigurationError
+from rlm_jupyter.core.scaffold_names import is_numbered
 
 from .scaffold import RESERVED_NAMES
-from .versions import is_numbered
 
 __all__ = ["check_tools", "tool_values"]
 

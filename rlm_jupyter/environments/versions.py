@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import copy
 import itertools
-import re
 import threading
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Versions", "is_numbered"]
-
-_NUMBERED = re.compile(r"(session_)?(context|history)_\d+")
-
-
-def is_numbered(name: str) -> bool:
-    """Return whether a name is one of those that contexts and histories are given."""
-    return _NUMBERED.fullmatch(name) is not None
+__all__ = ["Versions"]
 
 
 class Versions:

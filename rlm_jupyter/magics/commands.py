@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
+from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,43 +14,91 @@ from typing import TYPE_CHECKING
 from IPython.core.error import UsageError
 from IPython.display import display
 
+from .options import parse_options, split_line
 from .tables import cell
 
 if TYPE_CHECKING:
+    from IPython.core.magic_arguments import MagicArgumentParser
+
+    from rlm_jupyter.core.results import RLMChatCompletion
+
     from .rlm_magics import RLMMagics
     from .server_link import ServerLink
 
 __all__ = ["COMMANDS", "Command", "find_command"]
 
+_WORD = re.compile(r"""("[^"]*"|'[^']*'|\S+)(?=\s|$)""")
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A sub-command: its argument's name where it takes one, what it is for, and what it does."""
+    """A sub-command: its argument's name where it takes one, what it is for, and what it does.
+
+    With ``options`` it takes those of a question, of which it is handed what was given.
+    """
 
     argument: str
     purpose: str
-    run: Callable[[RLMMagics, str], None]
+    run: Callable[[RLMMagics, str, Namespace], RLMChatCompletion | None]
+    options: bool = False
+
+    @property
+    def usage(self) -> str:
+        """What may stand behind its name."""
+        return " ".join(filter(None, (self.argument, "[options]" if self.options else "")))
 
 
-def find_command(line: str) -> Callable[[RLMMagics], None] | None:
-    """Return what the line commands, or None when it is a question.
+def find_command(
+    before: str, rest: str, parser: MagicArgumentParser
+) -> Callable[[RLMMagics], RLMChatCompletion | None] | None:
+    """Return what the line with these options ``before`` its ``rest`` commands, or None when it is a question.
 
-    ``%rlm history`` is a command, ``%rlm history of Rome?`` a question: only a line that is nothing but a command and
-    its one argument is one. A single word that is nearly a command is a slip of the finger, and no question to pay for.
+    A line is a command when its first word is one, and at most one argument stands behind it, in quotation marks or
+    without a space, or options do. ``%rlm history`` is a command, ``%rlm history of Rome?`` a question, and so is
+    ``%rlm models used?``, as ``models`` takes no argument. A single word that is nearly a command is a slip of the
+    finger, and no question to pay for. Raises ``UsageError`` for that, and for what a command does not take.
     """
-    name, _, rest = line.partition(" ")
-    argument = rest.strip()
-    command = COMMANDS.get(name) if name else COMMANDS["status"]
+    name, _, behind = rest.partition(" ")
+    if not name:
+        return None if before.strip() else lambda magics: COMMANDS["status"].run(magics, "", Namespace())
+    argument, options = _told_apart(behind, parser)
+    quoted = argument[:1] in ("'", '"') and argument.find(argument[0], 1) == len(argument) - 1 > 0
+    several = " " in argument and not quoted
+    is_command = bool(options) or argument.startswith("--")
+    command = COMMANDS.get(name)
     if command is None:
         close = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.75)
         if argument or name.endswith("?") or not close:
             return None
         msg = f"There is no command {name!r}. Did you mean %rlm {close[0]}? A question may stand in a cell under %%rlm."
         raise UsageError(msg)
-    quoted = len(argument) > 1 and argument[0] == argument[-1] and argument[0] in "\"'"
-    if argument and not (command.argument and (quoted or " " not in argument)):
+    if not is_command and (several or (argument.endswith("?") and not command.argument)):
         return None
-    return lambda magics: command.run(magics, argument[1:-1] if quoted else argument)
+    given = f"{before} {options}".strip()
+    if several or (argument and not command.argument):
+        raise UsageError(_not_taken(name, command, argument))
+    if given and not command.options:
+        raise UsageError(_not_taken(name, command, given))
+    arguments = parse_options(given, parser) if given else Namespace()
+    return lambda magics: command.run(magics, argument[1:-1] if quoted else argument, arguments)
+
+
+def _told_apart(behind: str, parser: MagicArgumentParser) -> tuple[str, str]:
+    """Return the words behind a command's name, and the options before them, or behind them where they are one."""
+    options, words = split_line(behind, parser)
+    if (word := _WORD.match(words)) is not None:
+        more, left = split_line(words[word.end() :], parser)
+        if not left:
+            return word[0], f"{options} {more}".strip()
+    return words, options.strip()
+
+
+def _not_taken(name: str, command: Command, what: str) -> str:
+    takes = f"%rlm {name} {command.usage}" if command.usage else f"%rlm {name}, with nothing else on the line"
+    return (
+        f"{name} is a command, which does not take {what!r}: {takes}. A question that begins with this word stands in "
+        "a cell under %%rlm."
+    )
 
 
 def _show(title: str, rows: list[tuple[str, str]]) -> None:
@@ -63,7 +113,7 @@ def _show(title: str, rows: list[tuple[str, str]]) -> None:
     display(data, raw=True)
 
 
-def _status(magics: RLMMagics, _: str) -> None:
+def _status(magics: RLMMagics, *_: object) -> None:
     from .sessions import earlier_session, questions
 
     ask, notice = magics.choose()
@@ -135,7 +185,7 @@ def _server_text(link: ServerLink) -> str:
     return f", the server cannot write the trace: {problem}" if problem else f", the server writes them to {path}"
 
 
-def _config(magics: RLMMagics, _: str) -> None:
+def _config(magics: RLMMagics, *_: object) -> None:
     from rlm_jupyter.trace.redaction import Redactor, secrets_in
 
     redactor = Redactor([*secrets_in(magics.environment_kwargs), *secrets_in(magics.backend_kwargs)])
@@ -144,30 +194,30 @@ def _config(magics: RLMMagics, _: str) -> None:
     _show("%config RLMMagics.NAME = VALUE", rows)
 
 
-def _sessions(magics: RLMMagics, _: str) -> None:
+def _sessions(magics: RLMMagics, *_: object) -> None:
     from .sessions import session_rows
 
     whose = "notebook" if magics.link is not None and magics.link.welcome is not None else "kernel"
     _show(f"Sessions of this {whose}", session_rows(magics) or [("none", "ask something: %rlm question")])
 
 
-def _resume(magics: RLMMagics, argument: str) -> None:
-    from .sessions import resume
+def _resume(magics: RLMMagics, argument: str, options: Namespace) -> RLMChatCompletion | None:
+    from .resuming import resume
 
-    _show("Resumed", resume(magics, argument))
+    return resume(magics, argument, options, lambda rows: _show("Resumed", rows))
 
 
-def _new(magics: RLMMagics, _: str) -> None:
+def _new(magics: RLMMagics, *_: object) -> None:
     magics.conversations.new()
     _show("New session", [("next", "the next question begins it, in a new REPL; %rlm sessions lists the earlier ones")])
 
 
-def _reset(magics: RLMMagics, _: str) -> None:
+def _reset(magics: RLMMagics, *_: object) -> None:
     magics.conversations.reset()
     _show("Forgotten", [("next", "the next question begins a new conversation; your variables and traces are kept")])
 
 
-def _history(magics: RLMMagics, _: str) -> None:
+def _history(magics: RLMMagics, *_: object) -> None:
     session = magics.conversations.current
     rows = []
     if session is not None:
@@ -176,7 +226,7 @@ def _history(magics: RLMMagics, _: str) -> None:
     _show("This session", rows or [("empty", "ask something: %rlm question")])
 
 
-def _trace(magics: RLMMagics, argument: str) -> None:
+def _trace(magics: RLMMagics, argument: str, _: Namespace) -> None:
     traces = magics.journal.traces
     if not traces:
         _show("Traces", [("none", "no question was asked in this kernel yet")])
@@ -188,7 +238,13 @@ def _trace(magics: RLMMagics, argument: str) -> None:
     traces[number - 1].render()
 
 
-def _save(magics: RLMMagics, argument: str) -> None:
+def _replay(magics: RLMMagics, argument: str, _: Namespace) -> None:
+    from .replaying import replayed
+
+    display(replayed(magics, argument))
+
+
+def _save(magics: RLMMagics, argument: str, _: Namespace) -> None:
     try:
         written = magics.journal.save(Path(argument).expanduser() if argument else None)
     except LookupError as error:
@@ -203,13 +259,13 @@ def _save(magics: RLMMagics, argument: str) -> None:
     _show("Saved", [("trace notebook", os.fspath(written))])
 
 
-def _cost(magics: RLMMagics, _: str) -> None:
+def _cost(magics: RLMMagics, *_: object) -> None:
     from .costs import show_cost
 
     show_cost(magics)
 
 
-def _models(magics: RLMMagics, _: str) -> None:
+def _models(magics: RLMMagics, *_: object) -> None:
     from rlm_jupyter.clients.choice import backend_names
 
     ask, notice = magics.choose()
@@ -229,12 +285,16 @@ def _asked(backend: str, arguments: Mapping[str, object]) -> str:
     return f"{arguments.get('model_name', backend)} through {backend}"
 
 
-def _help(_magics: RLMMagics, _: str) -> None:
+def _help(_magics: RLMMagics, *_: object) -> None:
     rows = [
         ("%%rlm [options]", "asks what stands in the cell below"),
         ("%rlm [options] question", "asks what stands behind the options"),
-        *((f"%rlm {name} {command.argument}".rstrip(), command.purpose) for name, command in COMMANDS.items()),
+        *((f"%rlm {name} {command.usage}".rstrip(), command.purpose) for name, command in COMMANDS.items()),
         ("%%rlm?", "the options"),
+        (
+            "a question or a command",
+            "several words behind a command's name are a question; one word, or options, are not",
+        ),
     ]
     _show("rlm-jupyter", rows)
 
@@ -244,12 +304,21 @@ COMMANDS: dict[str, Command] = {
     "config": Command("", "shows the defaults and how to set them", _config),
     "sessions": Command("", "lists the conversations of this notebook, earlier kernels' among them", _sessions),
     "resume": Command(
-        "[ID]", "goes on with the last conversation of an earlier kernel, or with the one you name", _resume
+        "[ID|PATH]",
+        "goes on with the last conversation of an earlier kernel, or with the one you name, and with a run of it that "
+        "was cut; or with the run that you name, with these options of a question",
+        _resume,
+        options=True,
     ),
     "new": Command("", "begins another conversation", _new),
     "reset": Command("", "forgets the conversation and the model's own variables", _reset),
     "history": Command("", "shows the questions and answers of this conversation", _history),
     "trace": Command("[N]", "shows the trace of the last run, or of run N", _trace),
+    "replay": Command(
+        "[N|ID|PATH]",
+        "runs the code of a run again over its recorded answers, asks no model, shows differences",
+        _replay,
+    ),
     "save": Command("[PATH]", "writes the trace notebook, beside the notebook or where you say", _save),
     "cost": Command("", "shows what the last run, this session and this kernel have used, and what it cost", _cost),
     "models": Command("", "shows which model is asked, why, and how to choose another", _models),

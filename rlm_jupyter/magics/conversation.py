@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rlm_jupyter.core.results import RLMChatCompletion
     from rlm_jupyter.core.steering import Reviewer
     from rlm_jupyter.trace.schema import Event
+    from rlm_jupyter.trace.trace import Trace
 
     from .live import LiveDisplay
 
@@ -79,6 +80,7 @@ class Ask:
     others: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()
     sampling: Mapping[str, Any] = field(default_factory=dict)
     sub_sampling: Mapping[str, Any] | None = None
+    record_limit: int | None = None
 
     def make(self, keeper: RLM) -> RLM:
         """Return an ``RLM`` that asks so, in the REPL of ``keeper``."""
@@ -92,6 +94,7 @@ class Ask:
             others=[(backend, dict(arguments)) for backend, arguments in self.others],
             sampling_args=self.sampling,
             sub_sampling_args=self.sub_sampling,
+            record_limit=self.record_limit,
         )
 
 
@@ -145,19 +148,26 @@ class Conversations:
         With a cache, what the same ``asker`` has asked before is asked again in its place. Raises ``UsageError`` while
         another question is being answered: subshells share the namespace.
         """
-        with self._alone(), self._fresh(ask) if fresh else self._lasting(ask) as rlm, _told(rlm, onlookers.tell):
-            live, rlm.reviewer = onlookers.live, onlookers.reviewer
-            rlm.listeners, rlm.on_text = [live.observe, *onlookers.listeners], live.text
-            rlm.on_wait = live.held_up
-            live.redact = _unfinished(rlm.redactor)
-            try:
-                session = RLMSession(rlm) if fresh else self._session(rlm)
-                place = self._place(ask, asker, fresh=fresh) if asker is not None else None
-                if asker is not None and asker.cell_id is None and self._is_old(place):
-                    live.note(_ASKED_BEFORE)
-                return session.chat(context, question, response_model=response_model, origin=origin, place=place)
-            finally:
-                rlm.listeners, rlm.on_text, rlm.on_wait, rlm.reviewer = [], None, None, None
+        with self._alone(), self._attended(ask, onlookers, fresh=fresh) as session:
+            place = self._place(ask, asker, fresh=fresh) if asker is not None else None
+            if asker is not None and asker.cell_id is None and self._is_old(place):
+                onlookers.live.note(_ASKED_BEFORE)
+            return session.chat(context, question, response_model=response_model, origin=origin, place=place)
+
+    def go_on(
+        self,
+        ask: Ask,
+        trace: Trace,
+        context: Any,
+        *,
+        fresh: bool,
+        origin: Origin,
+        onlookers: Onlookers,
+        response_model: Any = None,
+    ) -> RLMChatCompletion:
+        """Go on with a run that was cut: of the current session, or of none (``fresh``); raises what ``ask`` does."""
+        with self._alone(), self._attended(ask, onlookers, fresh=fresh) as session:
+            return session.resume(trace, context, response_model=response_model, origin=origin)
 
     def new(self) -> None:
         """Begin another session at the next question, with REPLs of its own; what the old one said is kept."""
@@ -194,6 +204,19 @@ class Conversations:
                 place.move(Ground())  # its names went with its REPL
         for keeper in repls.values():
             keeper.close()
+
+    @contextmanager
+    def _attended(self, ask: Ask, onlookers: Onlookers, *, fresh: bool) -> Iterator[RLMSession]:
+        """Yield the session that is asked, while those look on."""
+        with self._fresh(ask) if fresh else self._lasting(ask) as rlm, _told(rlm, onlookers.tell):
+            live, rlm.reviewer = onlookers.live, onlookers.reviewer
+            rlm.listeners, rlm.on_text = [live.observe, *onlookers.listeners], live.text
+            rlm.on_wait = live.held_up
+            live.redact = _unfinished(rlm.redactor)
+            try:
+                yield RLMSession(rlm) if fresh else self._session(rlm)
+            finally:
+                rlm.listeners, rlm.on_text, rlm.on_wait, rlm.reviewer = [], None, None, None
 
     @contextmanager
     def _fresh(self, ask: Ask) -> Iterator[RLM]:

@@ -10,7 +10,7 @@ from IPython.core.error import UsageError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["context_of", "response_model_of"]
+__all__ = ["context_of", "expression_of", "response_model_of"]
 
 
 def context_of(shell: InteractiveShell, expressions: Sequence[str]) -> Any:
@@ -20,6 +20,14 @@ def context_of(shell: InteractiveShell, expressions: Sequence[str]) -> Any:
     """
     values = {expression: _evaluate(shell, "--context", expression) for expression in expressions}
     return next(iter(values.values())) if len(values) == 1 else values
+
+
+def expression_of(expressions: Sequence[str]) -> str:
+    """Return the expression that stands for the context, which is a dict where there are several."""
+    distinct = list(dict.fromkeys(expressions))
+    if len(distinct) == 1:
+        return distinct[0]
+    return "{" + ", ".join(f"{expression!r}: {expression}" for expression in distinct) + "}"
 
 
 def response_model_of(shell: InteractiveShell, expression: str | None) -> Any:

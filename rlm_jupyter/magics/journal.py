@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rlm_jupyter.core.digest import text_digest
 from rlm_jupyter.core.observation import head_and_tail
 from rlm_jupyter.core.usage import UsageSummary
 from rlm_jupyter.session import ANSWER_LIMIT
-from rlm_jupyter.trace.digest import text_digest
-from rlm_jupyter.trace.schema import ModelCallEnd, SpanEnd, SubcallEnd
+from rlm_jupyter.trace.notebooks.writer import TraceNotebook, trace_path_for
+from rlm_jupyter.trace.schema import ModelCallEnd, RunStart, SpanEnd, SpanStart, SubcallEnd
 from rlm_jupyter.trace.trace import Span, Trace
-from rlm_jupyter.trace.writer import TraceNotebook, trace_path_for
+
+from .open_logs import OpenLogs
 
 if TYPE_CHECKING:
     from rlm_jupyter.trace.schema import Event
@@ -77,6 +79,7 @@ class Journal:
         self.written: Path | None = None
         self.spent = UsageSummary()
         """What the runs that have ended have used, those whose traces are not kept any more among them."""
+        self._logs = OpenLogs()
         self.lost = 0
         """How many of their requests were sent and gave no reply, so that nobody knows what they cost."""
 
@@ -91,11 +94,15 @@ class Journal:
             if event.seq == 0:
                 shared = self._writes() and event.run_id not in self._left_out
                 self._open[event.run_id] = _Open(Trace(), shared)
+                self._open[event.run_id].trace.vouched = True
+                if shared and not self._server_writes() and self._find_notebook() is not None:
+                    self._logs.begin(event.run_id, _resumes(event))
             run = self._open.get(event.run_id)
         if run is None:  # the run has ended: nobody waits for what comes late
             return
         trace = run.trace
         trace.add(event)
+        self._logs.observe(event)
         root = trace.root
         if isinstance(event, SpanEnd) and root is not None and event.span_id == root.span_id and self._keep(trace):
             self.write()
@@ -218,6 +225,10 @@ def _lost(span: Span) -> int:
     if span.end is None or not isinstance(payload, ModelCallEnd | SubcallEnd) or payload.cached:
         return 0
     return payload.lost + (span.end.status != "ok" and payload.usage.cost is None)
+
+
+def _resumes(event: Event) -> str | None:
+    return event.payload.resumes if isinstance(event, SpanStart) and isinstance(event.payload, RunStart) else None
 
 
 def _number(event: Event) -> int:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import DisplayHandle
 
+from rlm_jupyter.core.protocols import CUT_OFF
 from rlm_jupyter.core.steering import SteeringState
 from rlm_jupyter.runs.steering import observers
+from rlm_jupyter.trace.artifacts.bundle import OUTPUT_VERSION
 from rlm_jupyter.trace.artifacts.facts import cost_text, count_text
 from rlm_jupyter.trace.schema import (
-    SCHEMA_VERSION,
     IterationEnd,
     IterationStart,
     ModelCallEnd,
@@ -44,7 +45,6 @@ _NAMES = 12  # of the variables that changed; the trace has all
 
 _STYLE = "font-family:var(--jp-ui-font-family,sans-serif);font-size:var(--jp-ui-font-size1,13px)"
 _DIM = "opacity:.65"
-_CUT = ("length", "max_tokens")
 """Reasons to finish of a reply that would have gone on."""
 
 _WORDS = {"ok": "answered", "error": "failed", "interrupted": "interrupted", "limit": "stopped at a limit"}
@@ -211,7 +211,7 @@ class LiveDisplay:
         if isinstance(payload, ModelCallEnd | SubcallEnd):
             self._replies += event.status == "ok"
             self._cached += payload.cached
-            self._cut += payload.finish_reason in _CUT
+            self._cut += payload.finish_reason in CUT_OFF
             if not payload.cached:  # nobody pays for it again
                 self._tokens_in += payload.usage.input_tokens or 0
                 self._tokens_out += payload.usage.output_tokens or 0
@@ -258,7 +258,7 @@ class LiveDisplay:
     def _json(self, lines: list[str], tail: str) -> dict[str, Any]:
         """Return the same for our own renderer, which links to the run by its id; it is empty until the run begins."""
         return {
-            "version": SCHEMA_VERSION,
+            "version": OUTPUT_VERSION,
             "run_id": self._run_id,
             "status": self._shown_status(),
             "lines": lines,

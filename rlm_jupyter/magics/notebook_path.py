@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["cell_id", "notebook_path"]
+__all__ = ["cell_id", "notebook_path", "vanished_notebook"]
 
 
 def notebook_path(user_ns: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -16,10 +16,17 @@ def notebook_path(user_ns: Mapping[str, Any], environ: Mapping[str, str] = os.en
     VS Code binds ``__vsc_ipynb_file__``; a Jupyter server sets ``JPY_SESSION_NAME`` when it starts the kernel, which is
     out of date once the notebook was renamed: a file that is not there is not believed in.
     """
-    for told in (user_ns.get("__vsc_ipynb_file__"), environ.get("JPY_SESSION_NAME")):
-        if isinstance(told, str) and told.endswith(".ipynb") and Path(told).is_file():
-            return Path(told).absolute()
-    return None
+    return next((path.absolute() for path in _told(user_ns, environ) if path.is_file()), None)
+
+
+def vanished_notebook(user_ns: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return what the notebook was called that a front end told of, and that is there no more."""
+    return next((path.name for path in _told(user_ns, environ) if not path.is_file()), None)
+
+
+def _told(user_ns: Mapping[str, Any], environ: Mapping[str, str]) -> list[Path]:
+    told = (user_ns.get("__vsc_ipynb_file__"), environ.get("JPY_SESSION_NAME"))
+    return [Path(each) for each in told if isinstance(each, str) and each.endswith(".ipynb")]
 
 
 def cell_id(shell: Any) -> str | None:

@@ -215,10 +215,12 @@ def _text(event: Event) -> bytes:
 def lightened(event: Event, limit: int) -> Event:
     """Return the event with a line in place of its largest outputs, so that it takes no more than ``limit`` bytes.
 
-    What else may be long, such as a list of names, is left out as a whole when that is not enough.
+    What else may be long, such as a list of names, is left out as a whole when that is not enough. So is a value.
     """
-    from rlm_jupyter.trace.schema import SpanEnd, SpanStart
+    from rlm_jupyter.trace.schema import Blob, SpanEnd, SpanStart
 
+    if isinstance(event, Blob):
+        return event.model_copy(update={"text": "", "cut": True, "encoding": None})
     if not isinstance(event, SpanStart | SpanEnd):  # the others are bounded
         return event
     payload = event.payload

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
+import threading
 from argparse import Namespace
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic import line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import MagicArgumentParser, argument, magic_arguments
-from traitlets import Bool, CaselessStrEnum, Dict, Float, Integer, Unicode, Union
 
 from rlm_jupyter.core.errors import InterruptedRun, RLMError
 
 from .bound import BoundNames
-from .notebook_path import cell_id, notebook_path
+from .defaults import SYNC, Defaults
+from .notebook_path import cell_id, notebook_path, vanished_notebook
 from .options import parse_options, split_line
 
 if TYPE_CHECKING:
@@ -24,137 +25,28 @@ if TYPE_CHECKING:
 
     from rlm_jupyter.core.results import RLMChatCompletion
     from rlm_jupyter.core.steering import Reviewer
+    from rlm_jupyter.runs.settings import Origin
     from rlm_jupyter.trace.schema import Event
+    from rlm_jupyter.trace.trace import Trace
 
-    from .conversation import Ask, Conversations
+    from .conversation import Ask, Asker, Conversations
     from .journal import Journal
     from .live import LiveDisplay
     from .server_link import ServerLink
 
 __all__ = ["RLMMagics"]
 
-_SYNC = ("none", "in", "out", "both")
-
 
 @magics_class
-class RLMMagics(Magics):
+class RLMMagics(Defaults):
     """Defaults of ``%rlm`` and ``%%rlm``. Set them with ``%config RLMMagics.model = "..."`` or in ipython_config.py."""
-
-    model = Unicode(
-        None,
-        allow_none=True,
-        config=True,
-        help="The model, as its server names it, or 'offline'. None: RLM_JUPYTER_MODEL, else an OpenAI default where "
-        "OPENAI_API_KEY is set, else the offline extractor.",
-    )
-    backend = Unicode(
-        None,
-        allow_none=True,
-        config=True,
-        help="The client: 'openai' (any compatible server), 'offline', or a plugin's.",
-    )
-    base_url = Unicode(
-        None, allow_none=True, config=True, help="The address of an OpenAI-compatible server, such as a local Ollama."
-    )
-    backend_kwargs = Dict(
-        key_trait=Unicode(),
-        config=True,
-        help="What the client is made with besides what the options say, such as dict(timeout=60, max_retries=2) or "
-        "dict(price_provider='openai'). It is for the server that model, backend and base_url name here: a question "
-        "whose options name another one is asked without it.",
-    )
-    sub_model = Unicode(
-        None,
-        allow_none=True,
-        config=True,
-        help="The model that calls below the root go to: a name at the root's server, or one with its backend, such as "
-        "'ollama:qwen3:8b'. None: the root's.",
-    )
-    sampling_args = Dict(
-        key_trait=Unicode(),
-        config=True,
-        help="What goes to the root model's API with every request, such as dict(temperature=0).",
-    )
-    sub_sampling_args = Dict(
-        default_value=None,
-        allow_none=True,
-        key_trait=Unicode(),
-        config=True,
-        help="The same for calls below the root; None: what goes to the root's.",
-    )
-    environment = Unicode(
-        "jupyter", config=True, help="Where model code runs: 'jupyter', 'local', 'ipython', or a plugin's."
-    )
-    environment_kwargs = Dict(
-        key_trait=Unicode(),
-        config=True,
-        help="What that environment, or the one of --env, is made with besides what the options say, such as "
-        "dict(kernel_mode='subprocess', cell_timeout=60) for 'ipython'.",
-    )
-    sync = CaselessStrEnum(
-        _SYNC,
-        "both",
-        config=True,
-        help="What the model shares with the notebook: 'both' runs its code in the notebook's own namespace, 'in' lets "
-        "it see the notebook's variables, 'out' hands what it made to the notebook, 'none' neither.",
-    )
-    max_iterations = Integer(30, config=True, help="How many replies the root model may take for one question.")
-    max_depth = Integer(
-        1,
-        config=True,
-        help="0 sends the question to the model as it is; 1 lets it work in code; from 2 on its code can start child "
-        "runs.",
-    )
-    max_concurrent_subcalls = Integer(16, config=True, help="How many model calls of model code run at the same time.")
-    timeout = Float(None, allow_none=True, config=True, help="How many seconds a question may take; None: no limit.")
-    budget = Float(None, allow_none=True, config=True, help="How many US dollars a question may cost; None: no limit.")
-    max_tokens = Integer(None, allow_none=True, config=True, help="How many tokens a question may use; None: no limit.")
-    max_errors = Integer(
-        None, allow_none=True, config=True, help="How many blocks of code may fail in a row; None: no limit."
-    )
-    compaction = Bool(
-        False,
-        config=True,
-        help="Whether a conversation within a run that fills most of the model's window is summed up; the model then "
-        "finds all of it in the variable history.",
-    )
-    context_window = Integer(
-        None,
-        allow_none=True,
-        config=True,
-        help="How many tokens the model can read, for compaction; None: as it is known of common models.",
-    )
-    cache = Union(
-        [Bool(), Unicode()],
-        default_value=False,
-        config=True,
-        help="Whether the models' replies are kept in a file, so that a cell that is run again costs nothing: True, or "
-        "the file's path. True is RLM_JUPYTER_CACHE, else rlm_jupyter/replies.sqlite3 in Jupyter's data directory.",
-    )
-    trace = Bool(
-        True,
-        config=True,
-        help="Whether runs are kept: in a trace notebook beside the notebook, and by a Jupyter server that keeps "
-        "sessions.",
-    )
-    notebook = Unicode(
-        None,
-        allow_none=True,
-        config=True,
-        help="The notebook's file, where the front end does not tell it; traces are written beside it.",
-    )
-    quiet = Bool(False, config=True, help="Whether the live display is left out.")
-    review = Bool(
-        False,
-        config=True,
-        help="Whether you are asked before each code block runs: to let it run, to change it, or to reject it.",
-    )
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self._shell = shell
         self._conversations: Conversations | None = None
         self._journal: Journal | None = None
+        self._making = threading.Lock()
         self._told_of_no_notebook = False
         self._bound = BoundNames(shell.user_ns)
         self.link: ServerLink | None = None
@@ -170,7 +62,7 @@ class RLMMagics(Magics):
     @argument("--context", metavar="EXPR", action="append", help="What the question is about: a variable or expression "
               "of the notebook, passed by reference. May be given more than once.")  # fmt: skip
     @argument("--vars", metavar="A,B", help="The only variables of the notebook that the model sees.")
-    @argument("--sync", choices=_SYNC, help="What is shared with the notebook.")
+    @argument("--sync", choices=SYNC, help="What is shared with the notebook.")
     @argument("--model", help="The model to ask.")
     @argument("--sub-model", metavar="MODEL", help="The model that calls below the root go to.")
     @argument("--backend", help="The client to ask it through.")
@@ -225,13 +117,11 @@ class RLMMagics(Magics):
                 )
                 raise UsageError(msg)
             return self._ask(parse_options(options, parser), cell.strip())
-        if not options.strip():
-            from .commands import find_command
+        from .commands import find_command
 
-            command = find_command(rest)
-            if command is not None:
-                command(self)
-                return None
+        command = find_command(options, rest, parser)
+        if command is not None:
+            return command(self)
         arguments = parse_options(options, parser)
         if not rest:
             msg = "There is no question. Write it behind the options, or use %%rlm with the question in the cell."
@@ -250,10 +140,11 @@ class RLMMagics(Magics):
     @property
     def journal(self) -> Journal:
         """The traces of this kernel."""
-        if self._journal is None:
-            from .journal import Journal
+        with self._making:  # many runs may begin at the same time, in as many threads
+            if self._journal is None:
+                from .journal import Journal
 
-            self._journal = Journal(self.find_notebook, lambda: self.trace, self._server_writes)
+                self._journal = Journal(self.find_notebook, lambda: self.trace, self._server_writes)
         return self._journal
 
     def record(self, event: Event) -> None:
@@ -303,6 +194,7 @@ class RLMMagics(Magics):
             others=tuple((each.backend, tuple(sorted(each.backend_kwargs.items()))) for each in below),
             sampling=dict(self.sampling_args),
             sub_sampling=None if self.sub_sampling_args is None else dict(self.sub_sampling_args),
+            record_limit=self.record_limit,
             cache=False if given.get("no_cache") else self.cache or given.get("cache", False),
         )
         return ask, choice.notice
@@ -317,16 +209,12 @@ class RLMMagics(Magics):
     def _ask(self, arguments: Namespace, question: str) -> RLMChatCompletion:
         from rlm_jupyter.runs.settings import Origin
 
-        from .conversation import Asker, Onlookers
-        from .expressions import context_of, response_model_of
-        from .live import LiveDisplay
+        from .conversation import Asker
+        from .expressions import context_of, expression_of, response_model_of
         from .session_settings import session_settings
 
         if not question.strip():
             msg = "The question is empty: write it in the cell below %%rlm."
-            raise UsageError(msg)
-        if arguments.out is not None and not arguments.out.isidentifier():
-            msg = f"--out takes the name of a variable, and {arguments.out!r} cannot be one."
             raise UsageError(msg)
         # Whether there is a context cannot be told by its value: None is one.
         asked = (context_of(self._shell, arguments.context), question) if arguments.context else (question, None)
@@ -336,7 +224,48 @@ class RLMMagics(Magics):
             notebook=str(notebook) if notebook else None,
             cell_id=cell_id(self._shell),
             settings=session_settings(self),
+            expression=expression_of(arguments.context) if arguments.context else None,
         )
+        asker = Asker(origin.cell_id, question, repr(arguments) if origin.cell_id is None else "")
+        return self._answered(arguments, asked, origin, response_model=response_model, asker=asker)
+
+    def go_on(self, trace: Trace, context: Any, arguments: Namespace, *, fresh: bool = False) -> RLMChatCompletion:
+        """Go on with a run that was cut, shown like a question that is asked; with ``fresh`` it is of no session."""
+        from dataclasses import replace
+
+        from rlm_jupyter.runs.cut_runs import origin_of
+
+        from .expressions import context_of, expression_of, response_model_of
+
+        notebook = self.find_notebook()
+        path = str(notebook) if notebook else None
+        origin = replace(origin_of(trace), notebook=path, cell_id=cell_id(self._shell))
+        given = parse_options("", cast(MagicArgumentParser, type(self).rlm.parser))
+        vars(given).update(vars(arguments), fresh=fresh)
+        if given.context:
+            context = context_of(self._shell, given.context)
+            origin = replace(origin, expression=expression_of(given.context))
+        response_model = response_model_of(self._shell, given.response_model)
+        return self._answered(given, (context, None), origin, response_model=response_model, resumes=trace)
+
+    def _answered(
+        self,
+        arguments: Namespace,
+        asked: tuple[Any, str | None],
+        origin: Origin,
+        *,
+        response_model: Any = None,
+        asker: Asker | None = None,
+        resumes: Trace | None = None,
+    ) -> RLMChatCompletion:
+        """Ask with what the options say, and show it while it is answered."""
+        from .conversation import Onlookers
+        from .live import LiveDisplay
+
+        if arguments.out is not None and not arguments.out.isidentifier():
+            msg = f"--out takes the name of a variable, and {arguments.out!r} cannot be one."
+            raise UsageError(msg)
+        notebook = self.find_notebook()
         ask, notice = self.choose(arguments)
         live = LiveDisplay(updates=hasattr(self._shell, "kernel"))
         traced = self.trace and not arguments.no_trace
@@ -347,23 +276,18 @@ class RLMMagics(Magics):
                 stack.enter_context(live)
             if ask.cache and arguments.out is not None:
                 stack.enter_context(self._bound.set_aside(arguments.out))
-            for told in (notice, self._no_trace_notebook(notebook, wanted=traced)):
-                if told:
-                    live.note(told)
-            completion = self.conversations.ask(
-                ask,
-                *asked,
-                fresh=arguments.fresh,
-                origin=origin,
-                onlookers=Onlookers(
-                    live,
-                    [self.journal.leave_out] if arguments.no_trace else [],
-                    reviewer,
-                    live.note if shown else None,
-                ),
-                response_model=response_model,
-                asker=Asker(origin.cell_id, question, repr(arguments) if origin.cell_id is None else ""),
-            )
+            damage = resumes.damage if resumes is not None else None
+            lacks = f"{damage} What is not in the recording is asked again." if damage else None
+            for line in (notice, lacks, self._no_trace_notebook(notebook, wanted=traced and shown)):
+                if line:
+                    live.note(line)
+            listeners = [self.journal.leave_out] if arguments.no_trace else []
+            onlookers = Onlookers(live, listeners, reviewer, live.note if shown else None)
+            told: dict[str, Any] = {"fresh": arguments.fresh, "origin": origin, "onlookers": onlookers}
+            if resumes is not None:
+                completion = self.conversations.go_on(ask, resumes, asked[0], response_model=response_model, **told)
+            else:
+                completion = self.conversations.ask(ask, *asked, response_model=response_model, asker=asker, **told)
         if arguments.out is not None:
             self._bound.bind(arguments.out, completion if response_model is None else completion.parsed)
         return completion
@@ -378,11 +302,12 @@ class RLMMagics(Magics):
         return reviewer
 
     def _no_trace_notebook(self, notebook: Path | None, *, wanted: bool) -> str | None:
-        """Return a line that says why no trace notebook is written, the first time after there was one."""
-        told, self._told_of_no_notebook = self._told_of_no_notebook, notebook is None
-        if notebook is not None or told or not wanted or self._server_writes():
+        """Return a line that says why no trace notebook is written, the first time it is wanted after there was one."""
+        told = self._told_of_no_notebook
+        says = notebook is None and wanted and not told and not self._server_writes()
+        self._told_of_no_notebook = notebook is None and (told or says)
+        if not says:
             return None
-        return (
-            "No trace notebook is written: which notebook this is, the kernel does not know. Tell it: "
-            '%config RLMMagics.notebook = "name.ipynb"'
-        )
+        vanished = vanished_notebook(self._shell.user_ns, os.environ)
+        why = f"{vanished} is not there any more" if vanished else "which notebook this is, the kernel does not know"
+        return f'No trace notebook is written: {why}. Tell it: %config RLMMagics.notebook = "name.ipynb"'

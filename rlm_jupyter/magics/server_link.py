@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from rlm_jupyter.core.steering import SteeringState
     from rlm_jupyter.trace.schema import Event
     from rlm_jupyter.trace.wire import (
-        AskSession,
-        AskSessions,
         Control,
+        Question,
         SessionRecord,
         TellSession,
         TellSessions,
+        TellTrace,
         Welcome,
     )
 
@@ -79,7 +79,7 @@ class ServerLink:
         self._lock = threading.RLock()
         self._heard: deque[dict[str, Any]] = deque()
         self._changed: list[SimpleQueue[None]] = []
-        self._asked: dict[tuple[str, str | None], _Asked] = {}
+        self._asked: dict[str, _Asked] = {}
         self._runs: set[str] = set()
         self._publisher: Publisher | None = None
         self._welcome: Welcome | None = None
@@ -123,12 +123,12 @@ class ServerLink:
         if not self._over:
             self._published().say(message.model_dump_json().encode())
 
-    def ask(self, question: AskSession | AskSessions) -> TellSession | TellSessions:
+    def ask(self, question: Question) -> TellSession | TellSessions | TellTrace:
         """Return the server's answer. Raises ``NoAnswerError`` when there is none in time.
 
         Where messages wait for the end of the cell, the answer is here when the same is asked again.
         """
-        key = (question.type, getattr(question, "session_id", None))
+        key = question.model_dump_json(exclude={"request_id"})
         waits = self.reach != "shell"
         asked = self._asked.get(key)
         if asked is not None and not waits:
@@ -138,7 +138,7 @@ class ServerLink:
                 pass
             else:
                 if time.monotonic() - told < _RECENT:
-                    return cast("TellSession | TellSessions", answer)
+                    return cast("TellSession | TellSessions | TellTrace", answer)
         asked = self._asked[key] = _Asked(question.request_id)
         self.say(question)
         if not waits:
@@ -147,7 +147,7 @@ class ServerLink:
             )
             raise NoAnswerError(msg)
         try:
-            return cast("TellSession | TellSessions", asked.answers.get(timeout=_ANSWER)[1])
+            return cast("TellSession | TellSessions | TellTrace", asked.answers.get(timeout=_ANSWER)[1])
         except Empty:
             msg = f"The Jupyter server did not answer within {_ANSWER:g} s. Run the cell again when it has less to do."
             raise NoAnswerError(msg) from None

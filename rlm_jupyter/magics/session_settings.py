@@ -34,6 +34,7 @@ _LIMITS: dict[str, float] = {
     "budget": 0,
     "max_tokens": 1,
     "max_errors": 1,
+    "record_limit": 0,
 }
 """Limits, which a session may only make stricter, and the least that each can be."""
 

@@ -12,8 +12,18 @@ from IPython.core.error import UsageError
 
 from rlm_jupyter.core.observation import head_and_tail
 from rlm_jupyter.rlm import RLM
+from rlm_jupyter.runs.cut_runs import can_go_on
 from rlm_jupyter.session import RLMSession
-from rlm_jupyter.trace.wire import AskSession, AskSessions, SessionRecord, SessionSummary, TellSession, TellSessions
+from rlm_jupyter.trace.wire import (
+    AskSession,
+    AskSessions,
+    Question,
+    SessionRecord,
+    SessionSummary,
+    TellSession,
+    TellSessions,
+    TellTrace,
+)
 
 from .server_link import NoAnswerError, ServerLink
 from .session_settings import set_again
@@ -21,14 +31,29 @@ from .session_settings import set_again
 if TYPE_CHECKING:
     from .rlm_magics import RLMMagics
 
-__all__ = ["earlier_session", "questions", "resume", "session_rows"]
+__all__ = [
+    "NoSessionError",
+    "answer",
+    "could_be_id",
+    "earlier_session",
+    "kept_session",
+    "questions",
+    "resume",
+    "session_rows",
+    "taken_up",
+]
 
 _SHOWN = 8  # characters of a session's id
 _EXCERPT = 90  # characters of a question
 _LONGEST = 2_000  # characters about a session's settings
+_WAS_CUT = "; its last run was cut"
 _ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 Rows: TypeAlias = list[tuple[str, str]]
+
+
+class NoSessionError(UsageError):
+    """There is no such session; a run may be meant."""
 
 
 def questions(count: int) -> str:
@@ -39,9 +64,11 @@ def questions(count: int) -> str:
 def earlier_session(magics: RLMMagics) -> str | None:
     """Return a line about the session that ``%rlm resume`` takes up; None when there is none."""
     last = magics.link.last if magics.link is not None else None
-    if last is None or not last.turns or last.session_id in magics.own_sessions():
+    if last is None or not (last.turns or last.cut) or last.session_id in magics.own_sessions():
         return None
-    return f"{questions(len(last.turns))}, last on {_date(_asked(last))}: %rlm resume"
+    cut = f"{_WAS_CUT}, and goes on with" if last.cut else ""
+    asked = f", last on {_date(_asked(last))}" if last.turns else ""
+    return f"{questions(len(last.turns))}{asked}{cut}: %rlm resume"
 
 
 def session_rows(magics: RLMMagics) -> Rows:
@@ -49,36 +76,41 @@ def session_rows(magics: RLMMagics) -> Rows:
     conversations = magics.conversations
     kept, note = _kept_sessions(magics.link)
     own = {session.session_id: session for session in conversations.sessions}
+    cut = _cut(magics)
     rows: Rows = []
     for summary in sorted(kept, key=lambda each: each.begun):
         session = own.pop(summary.session_id, None)
         turns = max(summary.turns, len(session.history) if session is not None else 0)
-        rows.append(_row(magics, summary.session_id, f"{_date(summary.begun)}, ", turns, summary.first_question))
+        told = f"{_date(summary.begun)}, {questions(turns)}{_WAS_CUT if summary.session_id in cut else ''}"
+        rows.append(_row(magics, summary.session_id, told, summary.first_question))
     for session_id, session in own.items():
         first = session.rlm.redactor.redact(session.history[0].question) if session.history else ""
-        rows.append(_row(magics, session_id, "", len(session.history), first))
+        told = f"{questions(len(session.history))}{_WAS_CUT if session_id in cut else ''}"
+        rows.append(_row(magics, session_id, told, first))
     return [*rows, *([("note", note)] if note else [])]
 
 
-def resume(magics: RLMMagics, prefix: str) -> Rows:
-    """Take up the session whose id begins so, or the one from before this kernel, and return what to tell of it.
+def resume(magics: RLMMagics, prefix: str) -> tuple[Rows, str | None]:
+    """Take up the session whose id begins so, or the one from before this kernel.
 
+    Returns what to tell of it, and the id of its last run if that was cut and its trace is the server's.
     Raises ``UsageError`` where there is none, or more than one.
     """
     found = _named(magics, prefix) if prefix else _last(magics)
-    session = _taken_up(found) if isinstance(found, SessionRecord) else found
+    session = taken_up(found) if isinstance(found, SessionRecord) else found
     magics.conversations.resume(session)
     settings: Rows = []
     if isinstance(found, SessionRecord):
         lost = "what the earlier questions were about is not known any more: session_context_N reads None"
         settings = [*_settings(magics, found), ("context", lost)]
-    last = session.rlm.redactor.redact(session.history[-1].question)
-    return [
+    last = session.rlm.redactor.redact(session.history[-1].question) if session.history else "(no answer yet)"
+    rows = [
         ("session", session.session_id[:_SHOWN]),
         ("turns", questions(len(session.history))),
         ("last question", _excerpt(last)),
         *settings,
     ]
+    return rows, found.cut if isinstance(found, SessionRecord) else None
 
 
 def _last(magics: RLMMagics) -> SessionRecord | RLMSession:
@@ -88,7 +120,7 @@ def _last(magics: RLMMagics) -> SessionRecord | RLMSession:
     record = link.last if link is not None else None
     if record is None and link is not None and welcome is not None:
         record = _before(link, magics.own_sessions())
-    if record is not None and record.turns:
+    if record is not None and (record.turns or record.cut):
         return _own(magics, record.session_id) or record
     conversations = magics.conversations
     others = [session for session in conversations.sessions if session.history and session is not conversations.current]
@@ -101,7 +133,7 @@ def _last(magics: RLMMagics) -> SessionRecord | RLMSession:
             "There is nothing to resume: sessions from before this kernel are kept by a Jupyter server that has "
             f"rlm-jupyter in it, and none has answered.{_where_to_ask(link)}"
         )
-    raise UsageError(msg)
+    raise NoSessionError(msg)
 
 
 def _where_to_ask(link: ServerLink | None) -> str:
@@ -120,8 +152,7 @@ def _named(magics: RLMMagics, prefix: str) -> SessionRecord | RLMSession:
     """Return the session whose id begins so: this kernel's own, which knows more, where it is one."""
     own = [session for session in magics.conversations.sessions if session.session_id.startswith(prefix)]
     told = None
-    could_be = _ID.fullmatch(prefix) is not None  # the server answers no other question
-    if could_be and magics.link is not None and magics.link.wait_for_welcome() is not None:
+    if could_be_id(prefix) and magics.link is not None and magics.link.wait_for_welcome() is not None:
         told = _ask_session(magics.link, prefix)
     record = told.session if told is not None else None
     found = {session.session_id for session in own} | ({record.session_id} if record is not None else set())
@@ -131,16 +162,32 @@ def _named(magics: RLMMagics, prefix: str) -> SessionRecord | RLMSession:
     answered = [session for session in own if session.history]
     if answered:
         return answered[0]
-    if record is not None and record.turns:
+    if record is not None and (record.turns or record.cut):
         return record
     if found:
         msg = f"No question was answered in the session {prefix!r} yet: there is nothing to resume."
     else:
         msg = f"There is no session whose id begins with {prefix!r}: %rlm sessions lists those that there are."
+        raise NoSessionError(msg)
     raise UsageError(msg)
 
 
-def _taken_up(record: SessionRecord) -> RLMSession:
+def could_be_id(prefix: str) -> bool:
+    """Return whether an id may begin so: the server answers no other question."""
+    return _ID.fullmatch(prefix) is not None
+
+
+def kept_session(magics: RLMMagics, session_id: str) -> SessionRecord | None:
+    """Return what the server keeps of the session with this id, if it does."""
+    link = magics.link
+    if link is None or link.welcome is None or not could_be_id(session_id):
+        return None
+    record = _ask_session(link, session_id).session
+    return record if record is not None and record.session_id == session_id else None
+
+
+def taken_up(record: SessionRecord) -> RLMSession:
+    """Return the session as it is gone on with, in REPLs of its own."""
     numbers = [turn.turn for turn in record.turns if turn.turn is not None]
     said = [(turn.question, turn.answer) for turn in record.turns]
     number = max(numbers) + 1 if numbers else None
@@ -175,16 +222,17 @@ def _kept_sessions(link: ServerLink | None) -> tuple[list[SessionSummary], str |
 
 
 def _ask_sessions(link: ServerLink) -> list[SessionSummary]:
-    told = _answer(link, AskSessions(request_id=uuid.uuid4().hex))
+    told = answer(link, AskSessions(request_id=uuid.uuid4().hex))
     return told.sessions if isinstance(told, TellSessions) else []
 
 
 def _ask_session(link: ServerLink, prefix: str) -> TellSession:
-    told = _answer(link, AskSession(request_id=uuid.uuid4().hex, session_id=prefix))
+    told = answer(link, AskSession(request_id=uuid.uuid4().hex, session_id=prefix))
     return told if isinstance(told, TellSession) else TellSession(request_id=told.request_id)
 
 
-def _answer(link: ServerLink, question: AskSession | AskSessions) -> TellSession | TellSessions:
+def answer(link: ServerLink, question: Question) -> TellSession | TellSessions | TellTrace:
+    """Return what the server says. Raises ``UsageError`` when it says nothing."""
     try:
         return link.ask(question)
     except NoAnswerError as error:
@@ -196,10 +244,18 @@ def _own(magics: RLMMagics, session_id: str) -> RLMSession | None:
     return next((session for session in sessions if session.session_id == session_id and session.history), None)
 
 
-def _row(magics: RLMMagics, session_id: str, begun: str, turns: int, first: str) -> tuple[str, str]:
+def _cut(magics: RLMMagics) -> set[str | None]:
+    """Return the sessions whose last run was cut, as far as it is known: this kernel's, and the one from before it."""
+    last = magics.link.last if magics.link is not None else None
+    ends: dict[str | None, bool] = {last.session_id: last.cut is not None} if last is not None else {}
+    ends |= {trace.run.session_id: can_go_on(trace) for trace in magics.journal.traces}
+    return {session_id for session_id, cut in ends.items() if cut}
+
+
+def _row(magics: RLMMagics, session_id: str, told: str, first: str) -> tuple[str, str]:
     current = magics.conversations.current
     mark = " (current)" if current is not None and current.session_id == session_id else ""
-    return f"{session_id[:_SHOWN]}{mark}", f"{begun}{questions(turns)}: {_excerpt(first) or '(no answer yet)'}"
+    return f"{session_id[:_SHOWN]}{mark}", f"{told}: {_excerpt(first) or '(no answer yet)'}"
 
 
 def _excerpt(text: str) -> str:

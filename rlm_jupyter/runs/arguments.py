@@ -13,7 +13,7 @@ from rlm_jupyter.core.errors import ConfigurationError
 
 from .models import Backend
 
-__all__ = ["check_arguments", "chosen_cache", "chosen_compaction", "other_models"]
+__all__ = ["check_arguments", "checked_record_limit", "chosen_cache", "chosen_compaction", "other_models"]
 
 _Test: TypeAlias = Callable[[object], bool]
 
@@ -27,6 +27,18 @@ def check_arguments(**arguments: object) -> None:
             raise ConfigurationError(msg)
         if name in ("sampling_args", "sub_sampling_args") and isinstance(value, Mapping):
             check_sampling(value, name)
+
+
+def checked_record_limit(told: object) -> int:
+    """Return it; raises ``ConfigurationError`` unless it is a number of characters."""
+    if type(told) is int and told >= 0:
+        return told
+    what = repr(told) if told is None or type(told) in (int, float) else f"of type {type(told).__name__}"
+    msg = (
+        f"record_limit must be a whole number of characters of at least 0, and this is {what}. With 0 a trace holds no "
+        "value in full."
+    )
+    raise ConfigurationError(msg)
 
 
 def other_models(

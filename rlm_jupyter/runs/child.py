@@ -10,11 +10,14 @@ from rlm_jupyter.core.errors import ConfigurationError, LimitExceededError
 from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.environments.choice import get_environment
 
+from .question import Question
 from .remote import Outcome, RemoteChild
+from .resumed import Resumed
 
 if TYPE_CHECKING:
     from rlm_jupyter.core.scope import Scope
 
+    from .earlier import EarlierRun
     from .settings import Origin, Setup
     from .shares import Shares
     from .tree import Tree
@@ -43,6 +46,8 @@ class Child:
         self._remote: RemoteChild | None = None
         self._own: Scope | None = None
         self._cancelled = False
+        self.earlier: EarlierRun | None = None
+        """What is recorded of it in a run that is taken up again."""
         self.elsewhere: Future[Any] | None = None
         """What an executor gives back of it."""
 
@@ -57,7 +62,8 @@ class Child:
             raise ConfigurationError(msg)
         if self._remote is None:
             share = self._shares.take(self, self._width)
-            setup = replace(self.setup, limits=replace(self.setup.limits, **share))
+            values = self._tree.recorder.values_left // self._width
+            setup = replace(self.setup, limits=replace(self.setup.limits, **share), record_limit=values)
             self._remote = RemoteChild.of(setup, self.prompt, self._shares.leash, self._shares.prices)
         return RemoteChild, (self._remote.payload,)
 
@@ -105,7 +111,7 @@ class Child:
 
     def perform(self) -> RLMChatCompletion:
         """Return the child's result. Raises what ended it."""
-        from .preparation import Preparation, Question
+        from .preparation import Preparation
 
         setup = self.setup
         scope = self._own = self._scope.child()
@@ -115,7 +121,8 @@ class Child:
         environment = get_environment(setup.environment, setup.environment_arguments)
         try:
             question = Question(self.prompt, origin=self._origin)
-            prepared = Preparation(self._tree, scope, setup, environment, question)
+            resumed = Resumed(self.earlier) if self.earlier is not None else None
+            prepared = Preparation(self._tree, scope, setup, environment, question, resumed=resumed)
             return prepared.completion(prepared.run.perform(prepared.loop))
         finally:
             scope.leave()

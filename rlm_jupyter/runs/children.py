@@ -17,6 +17,7 @@ from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.core.usage import UsageSummary
 
 from .child import Child
+from .question import context_digest
 from .remote import Outcome
 from .settings import Origin
 from .shares import Shares
@@ -25,6 +26,7 @@ from .threads import DaemonThreads
 if TYPE_CHECKING:
     from rlm_jupyter.core.scope import Scope
 
+    from .earlier import EarlierBlock
     from .settings import Setup
     from .tree import Tree
 
@@ -38,7 +40,7 @@ _PREVIEW = 80  # characters of a prompt that a callback is told
 class Family:
     """Children that are asked for at once; ``calls`` gets their results, ``parent`` is the span of the code that asks.
 
-    ``batch`` names the batch that they are the slots of, if they are.
+    ``batch`` names the batch that they are the slots of, if they are. What ``earlier`` has recorded is not asked again.
     """
 
     prompts: Sequence[Any]
@@ -46,6 +48,7 @@ class Family:
     batch: str | None
     parent: str | None
     calls: list[RLMChatCompletion]
+    earlier: EarlierBlock | None = None
 
 
 class Children:
@@ -94,10 +97,37 @@ class Children:
         for index, prompt in enumerate(family.prompts):
             place = Origin(span=family.parent, batch=batch, index=index if batch else None)
             child = Child(self._tree, self._scope, setup, prompt, place, self._shares, self._width)
+            if family.earlier is not None:
+                child.earlier = family.earlier.child(context_digest(prompt), place.index)
+            recorded = self._recorded(child, family)
+            if recorded is not None:
+                begun.append((child, recorded))
+                continue
             # Outside the cell: what a callback prints is for the user.
             future = threads.submit(self._tree.context.copy().run, self._one, child, family.calls)
             begun.append((child, self._scope.adopt(future)))
         return begun
+
+    def _recorded(self, child: Child, family: Family) -> Future[str | Exception] | None:
+        """Return what an earlier run has recorded of the child, which stands in the trace since the block began.
+
+        None when it is to run; a child that was cut goes on from where it was.
+        """
+        earlier, block = child.earlier, family.earlier
+        if earlier is None or block is None:
+            return None
+        failure = earlier.failure if block.end is not None else None
+        outcome = earlier.answer if failure is None else failure
+        if outcome is None:
+            return None
+        answer = outcome if isinstance(outcome, str) else ""
+        error = failure_text(failure) if failure is not None else None
+        name = child.setup.model.name
+        usage = UsageSummary()
+        family.calls.append(RLMChatCompletion(name, child.prompt, answer, usage, 0.0, error=error))
+        future: Future[str | Exception] = Future()
+        future.set_result(outcome)
+        return self._scope.adopt(future)
 
     def settle(self, seconds: float) -> None:
         """Wait a moment for children that were cut off to record their end; take no more."""
@@ -151,7 +181,7 @@ class Children:
 
     def _performed(self, child: Child) -> RLMChatCompletion:
         executor = self._setup.recursion.executor
-        if executor is None:
+        if executor is None or child.earlier is not None:  # what was recorded of it is here
             return child.perform()
         with self._submitting:  # not every executor takes calls from several threads at once (ipyparallel's does not)
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rlm_jupyter.core.errors import CancellationError, LimitExceededError
@@ -17,14 +18,14 @@ _NAMES = 200
 """How many names of a kind are recorded that a block changed."""
 
 
-def code_end(result: REPLResult) -> CodeEnd:
-    """Return the end of a code block that gave this."""
+def code_end(result: REPLResult, remarks: Sequence[str] = ()) -> CodeEnd:
+    """Return the end of a code block that gave this; ``remarks`` are for the trace alone."""
     error = result.error
     return CodeEnd(
         outputs=result.outputs,
         error=ErrorRecord(name=error.name, message=error.message, traceback=error.traceback) if error else None,
         final_answer=result.final_answer,
-        notes=result.notes,
+        notes=[*result.notes, *remarks],
         changes={what: list(names)[:_NAMES] for what, names in result.changes.items() if names},
     )
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from rlm_jupyter.core.describe import ValueSummary, describe
 from rlm_jupyter.core.protocols import Environment, SupportsPersistence
+from rlm_jupyter.core.scaffold_names import number_in
 
 from .held import GONE, Held
 from .listing import Listing
 
 __all__ = ["Ground", "Place", "standing_at"]
 
-_NUMBERED = re.compile(r"(context|history)_(\d+)")
 _WORD = re.compile(r"[^\W\d]\w*")
 _LISTINGS = 20
 """Listings that are remembered of a place, which has been asked from with as many different variables."""
@@ -177,11 +177,11 @@ class Place:
         return now == summary
 
     def _is_earlier(self, name: str) -> bool:
-        match = _NUMBERED.fullmatch(name)
-        if match is None or self.context is None:
+        numbered = number_in(name)
+        if numbered is None or self.context is None:
             return True
-        number = int(match[2])
-        return number <= self.context if match[1] == "context" else number < self.histories
+        kind, number = numbered
+        return number <= self.context if kind == "context" else number < self.histories
 
 
 @contextmanager

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
 import time
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Mapping
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from rlm_jupyter.core.asking import Parts, holds_pictures, in_words, message_of, parts_of, texts_of
+from rlm_jupyter.core.asking import Parts, in_words, message_of
 from rlm_jupyter.core.describe import describe
 from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.loop import completion_loop, plain_loop
@@ -21,86 +19,24 @@ from rlm_jupyter.core.prompts import QUESTION_LIMIT, Tool, first_message, plain_
 from rlm_jupyter.core.protocols import Environment, Message, OnText, SupportsPersistence
 from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.trace.context_record import PREVIEW_LIMIT, context_record
-from rlm_jupyter.trace.digest import text_digest
 from rlm_jupyter.trace.schema import ContextRecord, RunStart
 
 from .children import Children
 from .listing import Listing
 from .place import Place
+from .question import Question, parts_digest
 from .run import Run
-from .settings import Origin
 from .subcalls import Subcalls
-from .typed import AnswerFormat
 
 if TYPE_CHECKING:
     from rlm_jupyter.core.effects import Effect
     from rlm_jupyter.core.scope import Scope
 
+    from .resumed import Resumed
     from .settings import Setup
     from .tree import Tree
 
-__all__ = ["Preparation", "Question"]
-
-_ASK_THE_CONTEXT = "Work out from the context what is asked there, and answer it."
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked: the prompt, which is the context, and the question about it where that is another text.
-
-    ``earlier`` are the messages of the conversation so far, ``names`` are added to the scaffold, and ``answer_format``
-    is what the answer has to be.
-    """
-
-    prompt: Any
-    root_prompt: str | None = None
-    earlier: Sequence[Message] = ()
-    names: Mapping[str, Any] = field(default_factory=dict)
-    origin: Origin = field(default_factory=Origin)
-    answer_format: AnswerFormat | None = None
-    _shown: list[Parts | None] = field(default_factory=list, init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Refuse to ask nothing."""
-        if self.root_prompt is not None and not isinstance(self.root_prompt, str):
-            msg = f"root_prompt is the question, a string; this one is of type {type(self.root_prompt).__name__}."
-            raise ConfigurationError(msg)
-        if isinstance(self.text, str) and not self.text.strip():
-            msg = "The question is empty. Pass what you want to know as the prompt, or as root_prompt beside a context."
-            raise ConfigurationError(msg)
-
-    @property
-    def is_context(self) -> bool:
-        """Whether the question is all the context that there is."""
-        return self.root_prompt is None and isinstance(self.prompt, str)
-
-    @property
-    def text(self) -> str:
-        """The question as it is put to the model."""
-        if self.root_prompt is not None:
-            return self.root_prompt
-        if isinstance(self.prompt, str):
-            return self.prompt
-        return (texts_of(self.prompt).strip() if holds_pictures(self.prompt) else "") or _ASK_THE_CONTEXT
-
-    def parts(self) -> Parts | None:
-        """Return the texts and pictures of a prompt that holds pictures, to be shown to the model; None for others.
-
-        Without those that cannot be encoded or are too large. They are encoded once.
-        """
-        if not self._shown:
-            self._shown.append(self._parts() if holds_pictures(self.prompt) else None)
-        return self._shown[0]
-
-    async def aparts(self) -> Parts | None:
-        """Return what ``parts`` does; large pictures are encoded beside the event loop."""
-        return await asyncio.to_thread(self.parts) if holds_pictures(self.prompt) else None
-
-    def _parts(self) -> Parts | None:
-        try:
-            return parts_of(self.prompt)
-        except (OSError, ValueError):  # too large, or cut off
-            return None
+__all__ = ["Preparation"]
 
 
 class Preparation:
@@ -115,9 +51,13 @@ class Preparation:
         question: Question,
         on_text: OnText | None = None,
         place: Place | None = None,
+        resumed: Resumed | None = None,
     ) -> None:
         self._setup = setup
+        self._resumed = resumed
         self._place = place
+        self._recorder = tree.recorder
+        self._reviewed = tree.steering.reviewer is not None
         self._environment = environment
         self._question = question
         self._began = time.perf_counter()
@@ -130,9 +70,12 @@ class Preparation:
         subcalls = Subcalls(tree, scope, setup, width, children)
         span = question.origin.span
         self.run = Run(self._run_start(), span, environment, subcalls, tree, scope, setup, on_text)
+        self.run.resumed = resumed
 
     def loop(self) -> Generator[Effect, Any, str]:
         """Return the loop, its first messages telling what code sees now."""
+        if self._resumed is not None:
+            self._resumed.restore(self._environment, self._setup.prompting.tools, reviewed=self._reviewed)
         answer_format = self._question.answer_format
         accept = answer_format.complaint if answer_format is not None else None
         if self._setup.is_plain:
@@ -175,7 +118,10 @@ class Preparation:
         environment.offer(self._question.names)
         if isinstance(environment, SupportsPersistence):
             place = self._place if self._setup.persistent else None
-            number = environment.add_context(prompt) if place is None else place.add_context(environment, prompt)
+            again = self._resumed.context_number() if self._resumed is not None and self._setup.persistent else None
+            if place is None:
+                return f"context_{environment.add_context(prompt, again)}"
+            number = place.add_context(environment, prompt)
             return f"context_{number}"
         environment.load_context(prompt)
         return "context_0"
@@ -221,8 +167,10 @@ class Preparation:
 
     def _context_record(self) -> ContextRecord:
         record = context_record(self._context_name, self._question.prompt, self._context)
-        digest = _digest_of(self._shown) if self._shown is not None else record.digest
-        return record.model_copy(update={"digest": digest, "sampled": record.sampled and self._shown is None})
+        digest = parts_digest(self._shown) if self._shown is not None else record.digest
+        told = {"digest": digest, "sampled": record.sampled and self._shown is None}
+        value = self._recorder.value(self._question.prompt)
+        return record.model_copy(update={**told, "value": value, "expression": self._question.origin.expression})
 
     def _run_start(self) -> RunStart:
         setup, origin = self._setup, self._question.origin
@@ -242,17 +190,12 @@ class Preparation:
             batch=origin.batch,
             index=origin.index,
             versions=_versions(),
+            resumes=self._resumed.run_id if self._resumed is not None and not setup.below else None,
         )
 
 
 def _in_few_words(parts: Parts) -> str:
     return in_words([head_and_tail(part, QUESTION_LIMIT) if isinstance(part, str) else part for part in parts])
-
-
-def _digest_of(parts: Parts) -> str:
-    """Return a digest over the texts and pictures."""
-    (first, *more) = (part.digest if isinstance(part, Picture) else part for part in parts)
-    return first if not more and isinstance(parts[0], Picture) else text_digest("\n".join((first, *more)))
 
 
 def _width(setup: Setup) -> int:

@@ -17,6 +17,7 @@ from rlm_jupyter.trace.redaction import Redactor
 from rlm_jupyter.trace.schema import event_adapter
 
 from .leash import LeashEnd, held
+from .question import Question
 from .settings import Callbacks, Setup
 from .tree import Tree
 
@@ -70,7 +71,7 @@ class RemoteChild:
         import cloudpickle
 
         setup, prompt, leash, prices = cloudpickle.loads(self.payload)
-        recorder = Recorder(Redactor(setup.secrets))
+        recorder = Recorder(Redactor(setup.secrets), record_limit=setup.record_limit)
         tree = Tree(setup.limits, recorder, prices)
         outcome, began = Outcome(), time.perf_counter()
         try:
@@ -93,7 +94,7 @@ class RemoteChild:
 
 
 def _performed(tree: Tree, setup: Setup, prompt: Any) -> str:
-    from .preparation import Preparation, Question
+    from .preparation import Preparation
 
     arguments: Mapping[str, Any] = setup.environment_arguments
     environment = get_environment(setup.environment, arguments)

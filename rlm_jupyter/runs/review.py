@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rlm_jupyter.core.steering import Decision
     from rlm_jupyter.trace.schema import Review
 
+    from .earlier import EarlierBlock
+
 __all__ = ["Verdict"]
 
 _REJECTED = "The user rejected this block: it was not run."
@@ -24,12 +26,14 @@ class Verdict:
     """The code of a block as it was decided; without ``review``, nobody was asked.
 
     ``proposed`` is the model's code where the user put other code in its place, and ``reason`` what the user says.
+    ``earlier`` is the block as a run that is taken up again had run it.
     """
 
     code: str
     review: Review | None = None
     proposed: str | None = None
     reason: str = ""
+    earlier: EarlierBlock | None = None
 
     @classmethod
     def of(cls, proposed: str, shown: str, decision: Decision) -> Verdict:
@@ -40,6 +44,14 @@ class Verdict:
         if decision.decision == "edited" and decision.code not in (None, shown, proposed):
             return cls(decision.code or "", "edited", proposed, reason)
         return cls(proposed, "approved", reason=reason)
+
+    @classmethod
+    def again(cls, proposed: str, earlier: EarlierBlock) -> Verdict:
+        """Return what came of the decision in the run that is taken up again, where there was one."""
+        begun = earlier.start
+        if begun.review == "edited":
+            return cls(begun.code, "edited", proposed, earlier=earlier)
+        return cls(proposed, begun.review, earlier=earlier)
 
     @property
     def not_run(self) -> REPLResult | None:

@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from rlm_jupyter.clients.io_thread import submit
 from rlm_jupyter.core.drive import adrive, drive
 from rlm_jupyter.core.effects import (
     BeginIteration,
@@ -33,7 +32,7 @@ from rlm_jupyter.core.errors import (
     RLMError,
 )
 from rlm_jupyter.core.interrupts import attached, interruptible
-from rlm_jupyter.core.protocols import Environment, Message, ModelReply, ModelRequest, OnText
+from rlm_jupyter.core.protocols import Environment, OnText
 from rlm_jupyter.core.results import REPLResult
 from rlm_jupyter.core.steering import ProposedBlock, Stopped, Waits
 from rlm_jupyter.core.thread_break import code_is_over
@@ -43,36 +42,30 @@ from rlm_jupyter.trace.schema import (
     CodeStart,
     IterationEnd,
     IterationStart,
-    ModelCallEnd,
-    ModelCallStart,
     RunEnd,
     RunStart,
     Status,
 )
 
-from .attempts import Attempts
 from .endings import code_end, error_record, status_of, was_interrupted
+from .inputs import Inputs
+from .resumed import carry
 from .review import Verdict
-from .sent_messages import MESSAGE_LIMIT, SentMessages
+from .root_calls import ModelCall, RootCalls
 from .steering import steerable
-from .subcalls import Subcalls, failure_fields, reply_fields
+from .subcalls import Subcalls
 
 if TYPE_CHECKING:
     from rlm_jupyter.core.scope import Scope
     from rlm_jupyter.trace.trace import Trace
 
+    from .resumed import Resumed
     from .settings import Setup
     from .tree import Tree
 
 __all__ = ["Run"]
 
 _Loop: TypeAlias = Generator[Effect, Any, str]
-
-
-@dataclass(slots=True)
-class _ModelCall:
-    future: Future[ModelReply]
-    reply: ModelReply | None = None
 
 
 @dataclass(slots=True)
@@ -109,14 +102,16 @@ class Run:
         self._steering = tree.steering
         self._scope = scope
         self._setup = setup
-        self._model = setup.model
-        self._on_text = on_text
+        self._calls = RootCalls(tree, scope, setup, on_text)
+        self.resumed: Resumed | None = None
+        """What an earlier run has recorded that this one goes on with."""
         self._process = os.getpid()
         self._run_span = ""
         self._iteration_span = ""
         self._iteration = 0
         self._iteration_began = 0.0
-        self._messages = SentMessages(tree.recorder)
+        own = begin.contexts[0].name if begin.contexts else "context_0"
+        self._inputs = Inputs(environment, tree.recorder, setup.prompting.tools, own)
         self._failed_blocks: int = 0
 
     def perform(self, make_loop: Callable[[], _Loop]) -> str:
@@ -183,7 +178,8 @@ class Run:
             self._at_once(effect)
             if effect.answer is not None or effect.last:
                 return None
-            return (yield from self._steering.heed(effect.number, notes=self._is_root))
+            said = self.resumed.notes(effect.number + 1) if self.resumed is not None else []
+            return [*said, *((yield from self._steering.heed(effect.number, notes=self._is_root)) or [])]
         if not self._is_root and effect.number == 1:
             yield from self._steering.heed(0)  # a child does not begin in a pause
         self._steering.check(effect.number - 1)
@@ -191,15 +187,23 @@ class Run:
         return None
 
     def _decided(self, effect: RunCode) -> Waits[Verdict]:
-        """Return what the user has decided about a block, where somebody is to be asked."""
-        if self._steering.reviewer is None:
+        """Return what the user has decided about a block, where somebody is to be asked; once is enough."""
+        resumed, recorder, reviewed = self.resumed, self._recorder, self._steering.reviewer is not None
+        earlier = None
+        if resumed is not None:
+            earlier = resumed.block(self._iteration, effect.index, effect.code, recorder)
+            if earlier is not None and resumed.decided(earlier, reviewed=reviewed):
+                return Verdict.again(effect.code, earlier)
+        if not reviewed:
             return Verdict(effect.code)
-        shown = self._recorder.redactor.redact(effect.code)
+        shown = recorder.redactor.redact(effect.code)
         block = ProposedBlock(secrets.token_hex(8), shown, self._iteration, effect.index, self._begin.depth)
         decision = yield from self._steering.review(block)
         if self._scope.cancelled:  # whoever was asked swallowed the interrupt
             raise self._scope.failure or KeyboardInterrupt
-        return Verdict.of(effect.code, shown, decision)
+        verdict = Verdict.of(effect.code, shown, decision)
+        ran = resumed is not None and earlier is not None and resumed.ran(earlier, verdict.code, recorder)
+        return replace(verdict, earlier=earlier) if ran and verdict.not_run is None else verdict
 
     @contextmanager
     def _recorded(self, task: asyncio.Task[Any] | None = None) -> Iterator[_Outcome]:
@@ -271,63 +275,36 @@ class Run:
             error.partial_answer, error.trace = outcome.partial, self.trace
         return error
 
-    @contextmanager
-    def _model_call(self, effect: CallModel) -> Iterator[_ModelCall]:
-        messages: list[Message] = list(effect.messages)
-        kept, added = self._messages.record(messages)
-        span, attempts = "", Attempts("root")
+    def _model_call(self, effect: CallModel) -> AbstractContextManager[ModelCall]:
+        parent = self._iteration_span or self._run_span
+        fed = self._calls.fed(effect, self._iteration, self.resumed)
+        return self._calls.under_way(effect, fed, parent, self._before_asking)
 
-        def begin() -> None:
-            nonlocal span
-            start = ModelCallStart(
-                model=self._model.name,
-                purpose=effect.purpose,
-                kept=kept,
-                added=added,
-                sampling=dict(self._setup.sampling),
-            )
-            span = self._recorder.start(start, self._iteration_span or self._run_span)
-
-        def on_text(piece: str | None) -> None:
-            self._recorder.text(span, piece)
-            if self._on_text is not None:
-                self._on_text(piece)
-
-        async def asked(request: ModelRequest) -> ModelReply:
-            """Record the reply where it comes in: what ends the run meanwhile cancels only its way to this thread."""
-            ask = self._tree.ask(self._scope, self._model, request, attempts=attempts, begin=begin, on_text=on_text)
-            reply = await ask
-            digest = self._recorder.blob(reply.text, MESSAGE_LIMIT)
-            self._recorder.end(span, ModelCallEnd(reply=digest, **reply_fields(reply, attempts, self._recorder)))
-            return reply
-
-        try:
-            self._check_errors()
-            if not self._iteration_span:  # a call beside the iterations: for a summary, or in a run that has none
-                self._steering.check(self._iteration)
-            request = ModelRequest(messages, self._model.override, self._setup.sampling, self._tree.deadline)
-            call = _ModelCall(self._scope.adopt(submit(asked(request), self._tree.context)))
-            yield call
-        except BaseException as error:
-            if span:
-                came = self._recorder.came(span, MESSAGE_LIMIT)
-                end = ModelCallEnd(reply=came, error=error_record(error), **failure_fields(error, attempts))
-                self._recorder.end(span, end, status_of(error))
-            raise
+    def _before_asking(self) -> None:
+        self._check_errors()
+        if not self._iteration_span:  # a call beside the iterations: for a summary, or in a run that has none
+            self._steering.check(self._iteration)
 
     def _check_errors(self) -> None:
         """End this run when too many blocks in a row have failed: it alone, for its parent may know better."""
         limit = self._setup.limits.max_errors
         if limit is not None and self._failed_blocks >= limit:
             msg = f"{self._failed_blocks} code blocks in a row have failed, which is the limit (max_errors)."
+            if self.resumed is not None:
+                msg += " Most of them are the earlier run's: raise max_errors to go on with it."
             self._scope.cancel("a limit was reached", ErrorThresholdExceededError(msg))
         self._scope.check()
 
     @contextmanager
     def _code_run(self, effect: RunCode, verdict: Verdict) -> Iterator[_CodeRun]:
-        start = CodeStart(code=verdict.code, index=effect.index, review=verdict.review, proposed=verdict.proposed)
+        inputs = self._inputs.of(verdict.code) if verdict.not_run is None else []
+        told = {"review": verdict.review, "proposed": verdict.proposed, "inputs": inputs}
+        start = CodeStart(code=verdict.code, index=effect.index, **told)
         span = self._recorder.start(start, self._iteration_span)
-        token = self._subcalls.begin_code(span)
+        earlier = verdict.earlier
+        if earlier is not None:
+            carry(earlier, span, self._recorder)
+        token = self._subcalls.begin_code(span, earlier)
         code = _CodeRun(verdict.not_run)
         try:
             if self._scope.cancelled:  # what ended the run came together with the reply
@@ -341,10 +318,14 @@ class Run:
             if os.getpid() != self._process:
                 os._exit(1)  # model code forked, and the run is its parent's to go on with
             code_is_over(self._scope)
+            self._inputs.ran(code.result)
             calls = self._subcalls.end_code(span, token)
             if code.result is not None:
+                remarks: list[str] = []
+                if self.resumed is not None and earlier is not None and not self._scope.cancelled:
+                    code.result, remarks = self.resumed.settled(earlier, self._iteration, code.result, self._recorder)
                 code.result.rlm_calls = calls
-                self._recorder.end(span, code_end(code.result), self._code_status(code.result))
+                self._recorder.end(span, code_end(code.result, remarks), self._code_status(code.result))
             else:
                 self._recorder.end(span, CodeEnd(), "interrupted")
         if self._scope.cancelled:  # model code swallowed the interrupt, or ran into a limit

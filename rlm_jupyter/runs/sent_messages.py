@@ -25,9 +25,13 @@ class SentMessages:
 
     def record(self, messages: Sequence[Message]) -> tuple[int, list[MessageRecord]]:
         """Return how many messages are those of the call before, from the first on, and records of the others."""
-        kept = sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], zip(self._sent, messages, strict=False)))
+        kept = self.kept(messages)
         self._sent = messages
         return kept, [self._record(message) for message in messages[kept:]]
+
+    def kept(self, messages: Sequence[Message]) -> int:
+        """Return how many messages are those of the call before, from the first on."""
+        return sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], zip(self._sent, messages, strict=False)))
 
     def _record(self, message: Message) -> MessageRecord:
         digest = self._recorder.blob(message["content"], MESSAGE_LIMIT)

@@ -14,7 +14,10 @@ from rlm_jupyter.core.limits import Limits
 
 from .models import Model, Models
 
-__all__ = ["Callbacks", "Origin", "Prompting", "Recursion", "Setup"]
+__all__ = ["RECORD_LIMIT", "Callbacks", "Origin", "Prompting", "Recursion", "Setup"]
+
+RECORD_LIMIT = 200_000
+"""Characters of values that a trace holds in full, unless another limit is given."""
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +91,8 @@ class Origin:
     """Where a run was started: the session and its turn, the notebook and its cell, as far as known.
 
     ``settings`` are the notebook's own, with which its session can be taken up again; they are to be plain JSON.
-    Of a child run: the code span that asked for it, and its place in a batch.
+    ``expression`` is what the notebook calls the context. Of a child run: the code span that asked for it, and its
+    place in a batch.
     """
 
     session_id: str | None = None
@@ -96,6 +100,7 @@ class Origin:
     notebook: str | None = None
     cell_id: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    expression: str | None = None
     span: str | None = None
     batch: str | None = None
     index: int | None = None
@@ -106,6 +111,7 @@ class Setup:
     """All that an ``RLM`` was told. ``sampling`` goes to the model's API, ``secrets`` are kept out of every trace.
 
     ``depth`` is that of the run; of one that another run started (``below``), ``asked`` is the model that was named.
+    ``record_limit`` is how many characters of values the trace holds in full.
     """
 
     models: Models
@@ -123,6 +129,7 @@ class Setup:
     below: bool = False
     asked: str | None = None
     compaction: Compaction | None = None
+    record_limit: int = RECORD_LIMIT
 
     @property
     def model(self) -> Model:

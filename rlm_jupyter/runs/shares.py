@@ -58,7 +58,7 @@ class Shares:
         ``CancellationError`` when the run ends meanwhile.
         """
         scope, limits = self._tree.scope, self._tree.limits
-        reservation = scope.wait(scope.adopt(submit(self._reserved(holder, width))))
+        reservation = scope.wait(submit(self._reserved(holder, width), adopt=scope.adopt))
         seconds = self._tree.seconds_left
         if seconds is not None and seconds <= 0:
             self.give_back(holder, "")

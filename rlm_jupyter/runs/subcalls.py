@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rlm_jupyter.clients.io_thread import submit
 from rlm_jupyter.core.asking import message_of, read_prompt
+from rlm_jupyter.core.digest import text_digest
 from rlm_jupyter.core.errors import ScaffoldError, failure_text
 from rlm_jupyter.core.pictures import Picture, looks_like
 from rlm_jupyter.core.protocols import Message, ModelReply, ModelRequest, Prompt
 from rlm_jupyter.core.results import RLMChatCompletion
 from rlm_jupyter.core.usage import Usage, UsageSummary
+from rlm_jupyter.trace.recorder import writable
 from rlm_jupyter.trace.schema import ErrorRecord, SubcallEnd, SubcallStart, UsageRecord
 
 from .attempts import Attempts
 from .children import Family
+from .earlier import CutReplyError, EarlierBlock, Outcome
 from .tree import Tree
 
 if TYPE_CHECKING:
@@ -77,12 +80,18 @@ class Subcalls:
         self._room = asyncio.Semaphore(width)  # only ever awaited on the I/O thread's loop
         self._batches = itertools.count(1)
         self._calls: dict[str | None, list[RLMChatCompletion]] = {}
+        self._earlier: dict[str | None, EarlierBlock] = {}
         self._in_flight = 0  # counted on the I/O thread
         self._idle = threading.Event()
         self._idle.set()
 
-    def begin_code(self, span_id: str) -> contextvars.Token[str | None]:
-        """Credit calls of this context, and of the threads that it starts, to a code span."""
+    def begin_code(self, span_id: str, earlier: EarlierBlock | None = None) -> contextvars.Token[str | None]:
+        """Credit calls of this context, and of the threads that it starts, to a code span.
+
+        What the ``earlier`` block has recorded answers them as long as there is something.
+        """
+        if earlier is not None:
+            self._earlier[span_id] = earlier
         return _code_span.set(span_id)
 
     def end_code(self, span_id: str, token: contextvars.Token[str | None]) -> list[RLMChatCompletion]:
@@ -137,7 +146,8 @@ class Subcalls:
     def _family(self, prompts: list[Any], model: str | None, batch: str | None = None) -> Family:
         self._scope.check()
         parent = _code_span.get()
-        return Family(prompts, model, batch, parent, self._calls.setdefault(parent, []))
+        calls = self._calls.setdefault(parent, [])
+        return Family(prompts, model, batch, parent, calls, self._earlier.get(parent))
 
     def _begun(
         self,
@@ -165,7 +175,7 @@ class Subcalls:
             )
             for index, (message, pictures) in enumerate(read)
         ]
-        return self._scope.adopt(submit(self._gather(asked), self._tree.context))
+        return submit(self._gather(asked), self._tree.context, self._scope.adopt)
 
     @staticmethod
     def _read(prompts: list[Prompt]) -> list[_Read]:
@@ -191,6 +201,13 @@ class Subcalls:
         """Return the reply or the exception; a call that was waiting for room when the run ended is never sent."""
         chosen, parent, prompt = self._models.below(asked.model), asked.parent, asked.message["content"]
         span, began, attempts = "", time.perf_counter(), Attempts("sub-call")
+        outcome = self._recorded(asked, chosen.name)
+        if isinstance(outcome, ModelReply):
+            self._keep(parent, outcome.model, prompt, began, attempts, reply=outcome)
+            return outcome.text
+        if outcome is not None:
+            self._keep(parent, chosen.name, prompt, began, attempts, error=outcome)
+            return outcome
 
         def begin() -> None:
             nonlocal span, began
@@ -223,6 +240,16 @@ class Subcalls:
             self._recorder.end(span, SubcallEnd(reply=self._recorder.blob(reply.text, REPLY_LIMIT), **told))
             self._keep(parent, reply.model, prompt, began, attempts, reply=reply)
             return reply.text
+
+    def _recorded(self, asked: _Asked, model: str) -> Outcome | None:
+        """Return what an earlier run has recorded of the call; it stands in the trace since the block began."""
+        earlier = self._earlier.get(asked.parent)
+        if earlier is None:
+            return None
+        self._scope.check()
+        prompt = text_digest(self._recorder.redactor.named(writable(asked.message["content"])))
+        outcome = earlier.reply(prompt, asked.images, model, failed=earlier.end is not None)
+        return None if isinstance(outcome, CutReplyError) else outcome
 
     @asynccontextmanager
     async def _counted(self) -> AsyncIterator[None]:

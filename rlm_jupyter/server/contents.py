@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -76,10 +76,30 @@ class Contents:
         size = await off_loop(lambda: len(text.encode()))
         return _state(saved) if saved.get("size") in (None, size) else None
 
+    async def read_bytes(self, path: str) -> bytes | None:
+        """Return what a file holds; None when there is no such file."""
+        try:
+            model = await ensure_async(self._manager.get(path, content=True, type="file", format="base64"))
+        except HTTPError as error:
+            if 400 <= error.status_code < 500:
+                return None
+            raise
+        return await off_loop(b64decode, model["content"])
+
+    async def write_bytes(self, path: str, data: bytes) -> None:
+        """Write a file that is no text."""
+        content = (await off_loop(b64encode, data)).decode("ascii")
+        await ensure_async(self._manager.save({"type": "file", "format": "base64", "content": content}, path))
+
     async def exists(self, path: str) -> bool:
         """Return whether there is a file or folder of that name."""
         is_file = await ensure_async(self._manager.file_exists(path))
         return bool(is_file) or bool(await ensure_async(self._manager.dir_exists(path)))
+
+    async def notebooks(self, folder: str) -> list[str]:
+        """Return the paths of the notebooks that stand in a folder."""
+        model = await ensure_async(self._manager.get(folder, content=True, type="directory"))
+        return [str(entry["path"]) for entry in model["content"] if str(entry["name"]).endswith(".ipynb")]
 
     async def make_folders(self, path: str) -> None:
         """Make the folders in which a file of that path stands."""

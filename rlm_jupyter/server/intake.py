@@ -18,7 +18,7 @@ from .worker import Source, Worker
 if TYPE_CHECKING:
     from jupyter_client.session import Session
 
-    from rlm_jupyter.trace.wire import AskSession, AskSessions, Hello, Steered
+    from rlm_jupyter.trace.wire import Hello, Question, Steered
 
     from .link import Link
     from .store import Change, Store
@@ -61,7 +61,7 @@ class Intake:
         return self._news.on_hello
 
     @property
-    def on_ask(self) -> list[Callable[[str, AskSession | AskSessions], None]]:
+    def on_ask(self) -> list[Callable[[str, Question], None]]:
         """Told what a kernel asks."""
         return self._news.on_ask
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ParamSpec
 
 if TYPE_CHECKING:
-    from rlm_jupyter.trace.wire import AskSession, AskSessions, Hello, Steered
+    from rlm_jupyter.trace.wire import Hello, Question, Steered
 
     from .store import Change
 
@@ -33,7 +33,7 @@ class News:
     def __init__(self) -> None:
         self.on_change: list[Callable[[Change], None]] = []
         self.on_hello: list[Callable[[str, Hello], None]] = []
-        self.on_ask: list[Callable[[str, AskSession | AskSessions], None]] = []
+        self.on_ask: list[Callable[[str, Question], None]] = []
         self.on_steered: list[Callable[[str, Steered], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()

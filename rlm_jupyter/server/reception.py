@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .off_loop import off_loop
 
 if TYPE_CHECKING:
-    from rlm_jupyter.trace.wire import AskSession, AskSessions, Hello, ToKernel
+    from rlm_jupyter.trace.wire import AskTrace, Hello, Question
 
     from .link import Link
     from .notebooks import Notebooks
@@ -36,6 +36,9 @@ _RECORD_TOLD = 1_000_000
 
 _SETTINGS_TOLD = 100_000
 """Bytes of a session's settings; those of a run that the kernel's own magics began have a few hundred."""
+
+_PIECE_TOLD = 4_000_000
+"""Characters of a trace that a kernel is told at once, or a single event."""
 
 _QUESTIONS = 8
 """Questions of a kernel that wait for their answers; a kernel that asks more at once does not wait for them itself."""
@@ -65,7 +68,7 @@ class Reception:
         self._store = store
         self._notebooks = notebooks
         self._guests: dict[str, _Guest] = {}
-        self._questions: dict[str, deque[AskSession | AskSessions]] = {}
+        self._questions: dict[str, deque[Question]] = {}
         self._written: dict[int, tuple[str | None, str | None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._has_complained = False
@@ -111,8 +114,8 @@ class Reception:
             guest.due.set()  # who waits to try again need not
         self._questions.pop(kernel_id, deque()).clear()
 
-    def asked(self, kernel_id: str, question: AskSession | AskSessions) -> None:
-        """Answer a kernel's question about the sessions of its notebook."""
+    def asked(self, kernel_id: str, question: Question) -> None:
+        """Answer a kernel's question about the sessions and runs of its notebook."""
         waiting = self._questions.get(kernel_id)
         if waiting is None:
             waiting = self._questions[kernel_id] = deque([question])
@@ -186,7 +189,7 @@ class Reception:
 
     # Answers
 
-    async def _answer_all(self, kernel_id: str, waiting: deque[AskSession | AskSessions]) -> None:
+    async def _answer_all(self, kernel_id: str, waiting: deque[Question]) -> None:
         try:
             while waiting:
                 await self._answer(kernel_id, waiting[0])
@@ -196,7 +199,7 @@ class Reception:
             if self._questions.get(kernel_id) is waiting:
                 del self._questions[kernel_id]
 
-    async def _answer(self, kernel_id: str, question: AskSession | AskSessions) -> None:
+    async def _answer(self, kernel_id: str, question: Question) -> None:
         """Answer a question; when nobody can, that there is nothing: the kernel's cell waits for a word."""
         try:
             notebook_id = await self._notebooks.of_kernel(kernel_id)
@@ -207,19 +210,35 @@ class Reception:
             answer = self._found(question, None)
         await self._link.send(kernel_id, answer)
 
-    def _found(self, question: AskSession | AskSessions, notebook_id: int | None) -> dict[str, Any]:
-        from rlm_jupyter.trace.wire import AskSessions, TellSession, TellSessions
+    def _found(self, question: Question, notebook_id: int | None) -> dict[str, Any]:
+        from rlm_jupyter.trace.wire import AskSessions, AskTrace, TellSession, TellSessions
 
-        answer: ToKernel
+        if isinstance(question, AskTrace):
+            return self._trace(question, notebook_id)
         if isinstance(question, AskSessions):
             rows = [] if notebook_id is None else self._sessions(notebook_id)
-            answer = TellSessions(request_id=question.request_id, sessions=[_summary(row) for row in rows])
-            return answer.model_dump(mode="json")
+            told = TellSessions(request_id=question.request_id, sessions=[_summary(row) for row in rows])
+            return told.model_dump(mode="json")
         found = [] if notebook_id is None else self._store.session(notebook_id, question.session_id)
         one = found[0] if found and (len(found) == 1 or question.session_id is None) else None
         record = self._record(notebook_id, one.session_id) if one and notebook_id is not None else None
         answer = TellSession(request_id=question.request_id, found=len(found))
         return answer.model_dump(mode="json") | {"session": record}
+
+    def _trace(self, question: AskTrace, notebook_id: int | None) -> dict[str, Any]:
+        """Return a piece of the trace of a run; of another notebook's runs a kernel is told nothing."""
+        from rlm_jupyter.trace.wire import TellTrace
+
+        wanted = question.run_id, question.session_id
+        found = [] if notebook_id is None else self._store.cut_runs(notebook_id, *wanted)
+        answer = TellTrace(request_id=question.request_id, found=len(found))
+        if len(found) == 1:
+            events, following = self._store.events(found[0], question.since, _PIECE_TOLD)
+            row = self._store.run(found[0])
+            running = row is not None and row.status is None
+            told = {"run_id": found[0], "running": running, "events": events, "next": following}
+            answer = answer.model_copy(update=told)
+        return answer.model_dump(mode="json")
 
     def _sessions(self, notebook_id: int) -> list[SessionRow]:
         path = self._store.path_of(notebook_id)
@@ -240,7 +259,9 @@ class Reception:
             if room < 0:
                 break
             turns.append(told)
-        return {"session_id": session_id, "settings": settings, "turns": turns[::-1]}
+        told = {"session_id": session_id, "settings": settings, "turns": turns[::-1]}
+        cut = self._store.cut_runs(notebook_id, None, session_id)
+        return {**told, "cut": cut[0]} if cut else told
 
     def _complain(self, error: Exception) -> None:
         """Say once, until something succeeds, that kernels cannot be told what was said."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
-from rlm_jupyter.trace.file_names import numbered
+from rlm_jupyter.trace.file_names import beside, numbered
 
 from .off_loop import off_loop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rlm_jupyter.trace.draft import Step, TraceDraft
+    from rlm_jupyter.trace.notebooks.draft import Step, TraceDraft
     from rlm_jupyter.trace.trace import Trace
 
     from .contents import Contents
@@ -23,6 +24,9 @@ __all__ = ["TraceFile"]
 
 _STILL = 1.0
 """Seconds for which a torn file is left to itself: a front end that saves a large notebook empties the file first."""
+
+_LOOKED_INTO = 300
+"""Notebooks of a folder that are searched for the name of a recording before it is deleted."""
 
 
 class TraceFile:
@@ -75,7 +79,7 @@ class TraceFile:
         steps, answer = self._draft.saving(), None
         while not isinstance(step := await off_loop(_next, steps, answer), str):
             answer = await self._done(step, self._draft, failures)
-        self.written = step
+        self.written = step or None
         return failures
 
     async def follow(self, home: str) -> bool:
@@ -112,16 +116,57 @@ class TraceFile:
                 target += 1
             await self._make_folders(new)
             await self._contents.rename(numbered(old, number), numbered(new, target))
+            if beside(old, "") != beside(new, ""):
+                await self._take_along(numbered(new, target), beside(old, ""))
             moved[number] = target
         return moved
 
+    async def _take_along(self, trace: str, folder: str) -> None:
+        """Move the recordings that the trace notebook names after it, out of the folder where it stood.
+
+        One that another notebook there names too is copied.
+        """
+        for name in await off_loop(_recordings, await self._contents.read(trace)):
+            old, new = folder + name, beside(trace, name)
+            data = await self._contents.read_bytes(old)
+            if data is None or await self._contents.exists(new):
+                continue
+            if await self._is_named(old):
+                await self._contents.write_bytes(new, data)
+            else:
+                await self._contents.rename(old, new)
+
     async def delete(self) -> None:
-        """Delete what is ours and nobody edited."""
+        """Delete what is ours and nobody edited, and the recordings that no other notebook there names."""
         first_choice = self.stands()
         if first_choice is not None:
+            unused: set[str] = set()
             async for number in self._ours(first_choice, self._current(), edited=False):
-                await self._contents.delete(numbered(first_choice, number))
+                name = numbered(first_choice, number)
+                unused.update(await off_loop(_recordings, await self._contents.read(name)))
+                await self._contents.delete(name)
+            for name in sorted(unused):
+                await self._drop(beside(first_choice, name))
         self.written = None
+
+    async def _drop(self, path: str) -> None:
+        """Delete the file of a recording, when it holds what its name says and no notebook there names it."""
+        if await self._is_recording(path) and not await self._is_named(path):
+            await self._contents.delete(path)
+
+    async def _is_recording(self, path: str) -> bool:
+        data = await self._contents.read_bytes(path)
+        return data is not None and await off_loop(_holds_recording, path, data)
+
+    async def _is_named(self, path: str) -> bool:
+        """Return whether a notebook beside the file holds the file's name; of a folder of very many that is assumed."""
+        notebooks = await self._contents.notebooks(beside(path, "").rstrip("/"))
+        if len(notebooks) > _LOOKED_INTO:
+            return True
+        for notebook in notebooks:
+            if await off_loop(_holds, await self._contents.read(notebook), path.rpartition("/")[2]):
+                return True
+        return False
 
     def _current(self) -> int:
         return self._draft.number if self._draft is not None else 1
@@ -140,7 +185,7 @@ class TraceFile:
                 yield number
 
     async def _done(self, step: Step, draft: TraceDraft, failures: list[Exception]) -> Any:
-        from rlm_jupyter.trace.draft import Look, Read, Refill, Written
+        from rlm_jupyter.trace.notebooks.draft import Drop, Keep, Look, Read, Refill, Written
 
         if isinstance(step, Look):
             if step.patient:
@@ -151,6 +196,14 @@ class TraceFile:
         if isinstance(step, Refill):
             failures += await _rendered_all(draft, await off_loop(self._earlier))
             return None
+        if isinstance(step, Keep):
+            if not await self._is_recording(step.name):
+                await self._make_folders(step.name)
+                await self._contents.write_bytes(step.name, step.data)
+            return None
+        if isinstance(step, Drop):
+            await self._drop(step.name)
+            return None
         text = await off_loop(_joined, step.text)
         if not step.whatever and await self._contents.state(step.name) != step.over:
             return None
@@ -160,7 +213,7 @@ class TraceFile:
 
 
 def _new_draft(name: str) -> TraceDraft:
-    from rlm_jupyter.trace.draft import TraceDraft
+    from rlm_jupyter.trace.notebooks.draft import TraceDraft
 
     return TraceDraft(name, mends=True)
 
@@ -189,10 +242,29 @@ def _next(steps: Generator[Step, Any, str], answer: Any) -> Step | str:
 
 
 def _is_ours(content: Any, *, edited: bool) -> bool:
-    from rlm_jupyter.trace.draft import ours_in
-    from rlm_jupyter.trace.torn import is_torn, was_ours
+    from rlm_jupyter.trace.notebooks.draft import ours_in
+    from rlm_jupyter.trace.notebooks.torn import is_torn, was_ours
 
     return ours_in(content, edited=edited) is not None or (is_torn(content) and was_ours(content))
+
+
+def _recordings(content: Any) -> list[str]:
+    from rlm_jupyter.trace.notebooks.draft import recordings_in
+
+    return recordings_in(content)
+
+
+def _holds_recording(path: str, data: bytes) -> bool:
+    from rlm_jupyter.trace.notebooks.draft import is_recording
+
+    return is_recording(path, data)
+
+
+def _holds(content: Any, name: str) -> bool:
+    """Return whether a name stands anywhere in a notebook, as ``Contents.read`` returns it."""
+    if isinstance(content, bytes):
+        return name.encode() in content
+    return name in (content if isinstance(content, str) else json.dumps(content))
 
 
 def _joined(text: Iterable[bytes]) -> str:

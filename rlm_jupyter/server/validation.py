@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import ValidationError
 
+from rlm_jupyter.core.pictures import MEDIA_TYPES
 from rlm_jupyter.trace.schema import (
-    PICTURE_TYPES,
+    SCHEMA_VERSION,
     Blob,
+    CodeStart,
     Event,
     ModelCallEnd,
     ModelCallStart,
@@ -25,7 +27,8 @@ from rlm_jupyter.trace.schema import (
     SubcallStart,
     event_adapter,
 )
-from rlm_jupyter.trace.wire import AskSession, AskSessions, Events, Hello, Steered, from_kernel
+from rlm_jupyter.trace.values import VALUE_LIMIT
+from rlm_jupyter.trace.wire import AskSession, AskSessions, AskTrace, Events, Hello, Question, Steered, from_kernel
 
 from .parsing import BREATH
 from .refusal import Reason, RefusedError
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMM_ID", "EVENTS_LIMIT", "Event", "Message", "read_events", "read_message", "run_ids"]
 
-Message: TypeAlias = Hello | Events | Steered | AskSessions | AskSession
+Message: TypeAlias = Hello | Events | Steered | Question
 
 EVENTS_LIMIT = 100_000
 """Events of a message."""
@@ -150,7 +153,9 @@ def _event(raw: dict[str, Any]) -> Event:
         sound = _is_span_id(event.span_id) and (parent is None or _is_span_id(parent)) and 0 < event.started < _LATEST
     else:
         sound = _is_span_id(event.span_id) and 0 < event.ended < _LATEST
-    if not (sound and event.version == 1 and 0 <= event.seq <= SEQ_LIMIT and _is_run_id(event.run_id)):
+    if not (
+        sound and 1 <= event.version <= SCHEMA_VERSION and 0 <= event.seq <= SEQ_LIMIT and _is_run_id(event.run_id)
+    ):
         raise RefusedError(Reason.VALUE)
     if event.event in ("start", "end"):
         _check_payload(event.payload, size)
@@ -159,10 +164,13 @@ def _event(raw: dict[str, Any]) -> Event:
 
 def _is_blob(blob: Blob, size: int) -> bool:
     """Return whether the text is no longer than a text may be; a picture is checked for what it is as well."""
-    if blob.media_type is None:
+    if blob.media_type is None and blob.encoding is None:
         return size <= _TEXT_LIMIT
     is_base64 = len(blob.text) % 4 == 0 and _is_base64(blob.text) is not None
-    return blob.media_type in PICTURE_TYPES and size <= _PICTURE_LIMIT and is_base64
+    if blob.encoding is not None:
+        is_value = blob.media_type is None and not blob.cut and blob.size <= VALUE_LIMIT
+        return is_value and is_base64  # of what length, is any event's limit
+    return blob.media_type in MEDIA_TYPES and size <= _PICTURE_LIMIT and is_base64
 
 
 def _check_payload(payload: StartPayload | EndPayload, size: int) -> None:
@@ -182,6 +190,9 @@ def _check_payload(payload: StartPayload | EndPayload, size: int) -> None:
         _require(all(value is None or value >= 0 for value in payload.usage.__dict__.values()))
     elif isinstance(payload, RunStart):
         _require(payload.session_id is None or _fits(_SESSION_ID, payload.session_id))
+        _require(all(each.value is None or _is_digest(each.value) for each in payload.contexts))
+    elif isinstance(payload, CodeStart):
+        _require(all(each.value is None or _is_digest(each.value) for each in payload.inputs))
     elif isinstance(payload, ModelCallStart):
         _require(all(_is_digest(each.digest) and len(each.role) <= _LINE_LIMIT for each in payload.added))
         _require(all(_are_digests(each.images) for each in payload.added if each.images))
@@ -199,6 +210,10 @@ def _check_message(message: Message) -> None:
     elif isinstance(message, AskSession):
         wanted = message.session_id
         _require(_fits(_SESSION_ID, message.request_id) and (wanted is None or _fits(_SESSION_ID, wanted)))
+    elif isinstance(message, AskTrace):
+        wanted_run, session = message.run_id, message.session_id
+        _require(_fits(_SESSION_ID, message.request_id) and 0 <= message.since <= SEQ_LIMIT)
+        _require(all(each is None or _fits(_SESSION_ID, each) for each in (wanted_run, session)))
     elif isinstance(message, Steered):
         _require(_is_run_id(message.run_id) is not None and 0 <= message.notes < SEQ_LIMIT)
         if message.review is not None:

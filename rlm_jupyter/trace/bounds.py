@@ -24,6 +24,8 @@ MEDIA_LIMIT = 7_000_000
 
 _CUTTABLE = frozenset({"text/plain", "text/markdown", "text/latex"})
 
+_NO_TEXT = frozenset({int, float, bool, UsageRecord})
+
 _Payload = TypeVar("_Payload", bound=BaseModel)
 
 
@@ -34,7 +36,8 @@ def bounded(payload: _Payload) -> _Payload:
     """
     changed: dict[str, Any] = {}
     for name, value in payload.__dict__.items():
-        if not value or isinstance(value, UsageRecord):  # of which there are very many
+        kind = type(value)
+        if not value or kind in _NO_TEXT or (kind is str and len(value) <= TEXT_LIMIT):  # as most of a payload is
             continue
         kept = _outputs(value) if name == "outputs" else _texts(value, OUTPUT_LIMIT if name == "code" else TEXT_LIMIT)
         if kept is not value:

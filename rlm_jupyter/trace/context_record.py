@@ -6,11 +6,11 @@ import itertools
 from typing import Any
 
 from rlm_jupyter.core.describe import ValueSummary, describe
+from rlm_jupyter.core.digest import bytes_digest
 
-from .digest import bytes_digest
 from .schema import ContextRecord
 
-__all__ = ["PREVIEW_LIMIT", "context_record"]
+__all__ = ["PREVIEW_LIMIT", "context_record", "input_record"]
 
 PREVIEW_LIMIT = 600
 """Characters of a preview in a trace. Records are made with twice as many: the recorder cuts them once it has taken out
@@ -19,6 +19,9 @@ the secrets, so that it never sees half of one."""
 _WHOLE = 65_536  # characters or bytes; up to here a digest is over all of it
 _BLOCK = 4_096
 _SAMPLES = 16
+_BUILT_IN = frozenset(
+    {type(None), bool, int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset, range}
+)
 
 
 def context_record(name: str, value: Any, summary: ValueSummary | None = None) -> ContextRecord:
@@ -40,6 +43,17 @@ def context_record(name: str, value: Any, summary: ValueSummary | None = None) -
         digest=digest,
         sampled=sampled,
     )
+
+
+def input_record(name: str, value: Any) -> ContextRecord:
+    """Return what a variable is, as ``context_record`` does; of a value that is not of a built-in type, type and size.
+
+    So no code of the value's own is run, and none that takes its time, such as a table's ``__repr__``.
+    """
+    if type(value) in _BUILT_IN:
+        return context_record(name, value)
+    summary = describe(value, 0)
+    return ContextRecord(name=name, type=summary.type, size=summary.size, unit=summary.unit)
 
 
 def _digest(value: Any) -> tuple[str | None, bool]:

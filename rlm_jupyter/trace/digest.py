@@ -1,35 +1,28 @@
-"""Names a text, or a notebook's cells, by what they hold."""
+"""Names a notebook's cells by what they say."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["bytes_digest", "cell_digest", "cells_digest", "text_digest"]
+from rlm_jupyter.core.digest import text_digest
 
+__all__ = ["PLAY_TAG", "REPORT_TAG", "cell_digest", "cells_digest"]
 
-def bytes_digest(*parts: bytes | memoryview) -> str:
-    """Return ``sha256:`` and 32 hexadecimal digits over the parts as one."""
-    hashed = hashlib.sha256()
-    for part in parts:
-        hashed.update(part)
-    return f"sha256:{hashed.hexdigest()[:32]}"
-
-
-def text_digest(text: str) -> str:
-    """Return the digest of the text in UTF-8; a lone surrogate counts as it is."""
-    return bytes_digest(text.encode("utf-8", "surrogatepass"))
+PLAY_TAG, REPORT_TAG = "rlm-resume", "rlm-report"
+"""What marks the cells that play a run again and say how that went: what they put out is nobody's edit."""
 
 
 def cell_digest(cell: Mapping[str, Any]) -> str:
     """Return a digest over what the cell says: type, source, tags and outputs.
 
     What JupyterLab changes when it merely saves a notebook (more metadata, texts as lists of lines, 1.0 as 1, execution
-    counts) leaves the digest as it is.
+    counts) leaves the digest as it is, and so does what the cells that play a run put out.
     """
-    meaning = [cell.get("cell_type"), _joined(cell.get("source", "")), _tags(cell), _outputs(cell)]
+    tags = _tags(cell)
+    outputs = [] if PLAY_TAG in tags or REPORT_TAG in tags else _outputs(cell)
+    meaning = [cell.get("cell_type"), _joined(cell.get("source", "")), tags, outputs]
     return text_digest(json.dumps(meaning, sort_keys=True, default=str))
 
 

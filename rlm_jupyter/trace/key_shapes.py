@@ -91,6 +91,8 @@ def shapes_in(text: str) -> list[KeyShape]:
     """Return the kinds of keys of which there may be one in the text, in their order."""
     there = [shapes for character, shapes in _NUMBERED.items() if character in text]
     found = [each for shapes in there for each in shapes if each[1].marker in text]
+    if not found:
+        return []
     return [shape for _, shape in sorted(found, key=lambda each: each[0])]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .artifacts.trajectory import trajectory
-from .jsonl import JSONLFile
+from .files.jsonl import JSONLFile
 from .schema import ROOT_SPAN, Event, SpanEnd
 from .trace import Trace
 

@@ -13,12 +13,13 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 
+from rlm_jupyter.core.digest import text_digest
 from rlm_jupyter.core.observation import head_and_tail
 from rlm_jupyter.core.pictures import Picture
 
 from .bounds import bounded
 from .context_record import PREVIEW_LIMIT
-from .digest import text_digest
+from .grafting import retold
 from .live_text import LiveText
 from .redaction import LONG, Redactor
 from .schema import (
@@ -43,8 +44,10 @@ from .schema import (
     UsageRecord,
 )
 from .trace import Span, Trace
+from .values import compressed, value_digest
+from .values.room import ValueRoom
 
-__all__ = ["PICTURE_LIMIT", "Recorder", "Sink"]
+__all__ = ["PICTURE_LIMIT", "Recorder", "Sink", "writable"]
 
 PICTURE_LIMIT = 1_000_000
 """Bytes of a picture that a trace holds; of a larger one it holds the digest."""
@@ -74,6 +77,8 @@ _ENDS: dict[str, Callable[[], _End]] = {
     "subcall": SubcallEnd,
 }
 
+_HARMLESS = frozenset({int, bool, UsageRecord})
+
 _REFERENCES = frozenset({"kind", "digest", "prompt", "reply", "reasoning", "images"})
 """Fields of the schema that hold a constant or a digest, in which nothing can hide."""
 
@@ -83,20 +88,29 @@ class Recorder:
 
     Nothing follows the end of a run: what is still open in it ends with it, and what comes later is dropped.
 
-    Of texts that are too long it keeps head and tail, once the secrets are out of them (``bounds``).
+    Of texts that are too long it keeps head and tail, once the secrets are out of them (``bounds``). Of values it holds
+    ``record_limit`` characters in full, as they are written, in all.
     """
 
     def __init__(
-        self, redactor: Redactor, sinks: Iterable[Sink] = (), *, clock: Callable[[], float] = time.time
+        self,
+        redactor: Redactor,
+        sinks: Iterable[Sink] = (),
+        *,
+        clock: Callable[[], float] = time.time,
+        record_limit: int = 0,
     ) -> None:
         self.redactor = redactor
         self.trace = Trace()
+        self.trace.vouched = True
         # Sortable: 12 digits of milliseconds since the epoch, then 20 of chance.
         self.run_id = f"{int(clock() * 1000):012x}{secrets.token_hex(10)}"
         self._sinks = list(sinks)
         self._clock = clock
         self._lock = threading.RLock()
         self._live: dict[str, LiveText] = {}
+        self._values = ValueRoom(record_limit, redactor)
+        self._waiting: list[dict[str, Any]] = []
 
     def start(self, payload: _Start, parent_id: str | None = None) -> str:
         """Record that a span opens, and return its id; one of no parent stands below the run itself.
@@ -152,17 +166,18 @@ class Recorder:
         batch: str | None = None,
         index: int | None = None,
     ) -> str:
-        """Record a child run that another process recorded, below this span, and return the new id of its run.
+        """Record a child run that another process or an earlier run recorded, below this span; return its new id.
 
+        A single call that an earlier run's code had made is taken in as well.
         Spans and events are numbered as this run's, and what the child left open ends as interrupted; times stay those
         of the other process. ``batch`` and ``index`` say its slot, which that process did not know. Without any event
         nothing is recorded. Raises ``ValueError`` when the events do not begin with a run.
         """
-        told = self._retold(events)
+        told = retold(events, lambda payload: bounded(self._redacted(payload)), self._text, self._values.takes)
         if not told:
             return _NOWHERE
         first = next((event for event in told if isinstance(event, SpanStart)), None)
-        if first is None or not isinstance(first.payload, RunStart):
+        if first is None or not isinstance(first.payload, RunStart | SubcallStart):
             msg = "A child's events begin with the start of its run, and these do not: hand over all that its sink got."
             raise ValueError(msg)
         ids: dict[str | None, str] = {}
@@ -174,7 +189,8 @@ class Recorder:
                 return root
             for event in told:
                 if isinstance(event, Blob):
-                    self._keep(event.digest, event.text, event.size, cut=event.cut, media_type=event.media_type)
+                    form = {"media_type": event.media_type, "encoding": event.encoding}
+                    self._keep(event.digest, event.text, event.size, cut=event.cut, **form)
                 elif isinstance(event, SpanEnd):
                     self._close(ids.get(event.span_id, _NOWHERE), event.payload, event.status, event.ended)
                 elif isinstance(event, SpanStart) and event is not first:
@@ -187,15 +203,42 @@ class Recorder:
 
         Of more than ``limit`` characters, head and tail are recorded.
         """
-        writable = _writable(text)
-        named = self.redactor.named(writable)
+        whole = writable(text)
+        named = self.redactor.named(whole)
         digest = text_digest(named)
         with self._lock:
             if digest not in self.trace.blobs:
                 cut, size = len(named) > limit, len(named)
-                clean = self._ends(writable, limit) if size > LONG else named
+                clean = self._ends(whole, limit) if size > LONG else named
                 self._keep(digest, head_and_tail(clean, limit, size) if cut else clean, size, cut=cut)
         return digest
+
+    def value(self, value: Any) -> str | None:
+        """Record a value in full, unless it is here already, and return its name (``value_digest``).
+
+        None when it is no plain data, when a secret stands in it, and when it does not fit in what is left of the
+        ``record_limit``. The text comes behind the start of the run.
+        """
+        text = self._values.text_of(value)
+        if text is None:
+            return None
+        digest = value_digest(text)
+        known = self._values.holds(digest)
+        if not self._values.takes(digest, text):
+            return None
+        if not known:
+            blob = {"digest": digest, "size": len(text), **compressed(text)}
+            with self._lock:
+                if self.trace.root is None:
+                    self._waiting.append(blob)
+                else:
+                    self._keep(**blob)
+        return digest
+
+    @property
+    def values_left(self) -> int:
+        """How many characters of values the trace still takes."""
+        return self._values.left
 
     def picture(self, picture: Picture) -> str:
         """Record a picture, unless it is here already, and return the digest of its bytes.
@@ -237,6 +280,9 @@ class Recorder:
             payload=payload,
         )
         self._emit(event)
+        waiting, self._waiting = self._waiting, []
+        for blob in waiting:
+            self._keep(**blob)
         return span_id
 
     def _close(self, span_id: str, payload: _End, status: Status, ended: float) -> None:
@@ -254,9 +300,9 @@ class Recorder:
         )
         self._emit(event)
 
-    def _keep(self, digest: str, text: str, size: int, *, cut: bool, media_type: str | None = None) -> None:
+    def _keep(self, digest: str, text: str, size: int, *, cut: bool = False, **form: Any) -> None:
         if digest not in self.trace.blobs and not self._is_left(ROOT_SPAN):
-            told = {"digest": digest, "size": size, "text": text, "cut": cut, "media_type": media_type}
+            told = {"digest": digest, "size": size, "text": text, "cut": cut, **form}
             self._emit(Blob(run_id=self.run_id, seq=len(self.trace.events), **told))
 
     def _end_below(self, root: Span, status: Status) -> None:
@@ -273,25 +319,6 @@ class Recorder:
             span_id = span.start.parent_id if span is not None else None
         return False
 
-    def _retold(self, events: Iterable[Event]) -> list[Event]:
-        """Return another recorder's events without the secrets that this one knows of."""
-        told: list[Event] = []
-        digests: dict[str, str] = {}
-        for event in events:
-            if isinstance(event, SpanText):
-                continue  # it comes together with the whole
-            if isinstance(event, Blob) and event.media_type is not None:
-                told.append(event)
-            elif isinstance(event, Blob):
-                text = self._text(event.text)
-                digest = event.digest if text == event.text else text_digest(text)
-                digests[event.digest] = digest
-                told.append(event.model_copy(update={"digest": digest, "text": text}))
-            else:
-                payload = _renamed(bounded(self._redacted(event.payload)), digests)
-                told.append(event.model_copy(update={"payload": payload}))
-        return told
-
     def _emit(self, event: Event) -> None:
         self.trace.add(event)
         for sink in tuple(self._sinks):
@@ -307,7 +334,7 @@ class Recorder:
         """Return the payload without secrets: itself when it holds none."""
         changed = {}
         for name, value in payload.__dict__.items():
-            if not value or name in _REFERENCES:  # much of a payload is empty as a rule
+            if not value or type(value) in _HARMLESS or name in _REFERENCES:  # as most of a payload is
                 continue
             clean = self._clean(value)
             if clean is not value:
@@ -343,7 +370,7 @@ class Recorder:
         return self._text(str(value))  # a display may hold anything; a trace holds JSON
 
     def _text(self, text: str) -> str:
-        return self.redactor.redact(_writable(text))
+        return self.redactor.redact(writable(text))
 
     def _ends(self, text: str, limit: int) -> str:
         """Return the beginning and the end of a long text without secrets, and more of both than is kept of them.
@@ -354,7 +381,7 @@ class Recorder:
         return self.redactor.redact(text[:reach]) + self.redactor.redact(text[-reach:])
 
 
-def _writable(text: str) -> str:
+def writable(text: str) -> str:
     """Return the text as JSON in UTF-8 can hold it, which has no way to write a lone surrogate."""
     if not text.isascii():
         try:
@@ -366,24 +393,6 @@ def _writable(text: str) -> str:
 
 def _is_over(span: Span | None) -> bool:
     return span is not None and span.end is not None and span.kind == "run"
-
-
-def _renamed(payload: _Payload, digests: dict[str, str]) -> _Payload:
-    """Return the payload with the names that the texts have here."""
-    changed: dict[str, Any] = {}
-    if isinstance(payload, ModelCallStart):
-        changed["added"] = [
-            message.model_copy(update={"digest": digests.get(message.digest, message.digest)})
-            for message in payload.added
-        ]
-    elif isinstance(payload, SubcallStart):
-        changed["prompt"] = digests.get(payload.prompt, payload.prompt)
-    elif isinstance(payload, ModelCallEnd | SubcallEnd):
-        for name in ("reply", "reasoning"):
-            digest = getattr(payload, name)
-            if digest in digests:
-                changed[name] = digests[digest]
-    return payload.model_copy(update=changed) if changed else payload
 
 
 def _flat(mapping: dict[Any, Any]) -> list[Any]:

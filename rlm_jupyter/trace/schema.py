@@ -17,7 +17,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 __all__ = [
-    "PICTURE_TYPES",
     "ROOT_SPAN",
     "SCHEMA_VERSION",
     "Blob",
@@ -44,10 +43,7 @@ __all__ = [
     "json_schema",
 ]
 
-SCHEMA_VERSION = 1
-
-PICTURE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-"""What pictures may be: what browsers show and cannot run, so no SVG."""
+SCHEMA_VERSION = 2
 
 ROOT_SPAN = "s1"
 """The id of the span that is the run itself: the first one."""
@@ -81,10 +77,11 @@ class ErrorRecord(_Record):
 
 
 class ContextRecord(_Record):
-    """A context, described but not copied.
+    """A context, or another value that code reads: described, and in full where it is small or was asked for.
 
     ``size`` counts ``unit`` (characters, bytes, items, ...); ``digest`` is over the whole of a small context and over
-    the size and sampled blocks of a large one (``sampled``); ``preview`` shows its beginning.
+    the size and sampled blocks of a large one (``sampled``); ``preview`` shows its beginning. ``value`` names
+    the text that holds all of it (``trace.values``), ``expression`` what the notebook called it.
     """
 
     name: str
@@ -94,12 +91,15 @@ class ContextRecord(_Record):
     preview: str = ""
     digest: str | None = None
     sampled: bool = False
+    value: str | None = None
+    expression: str | None = None
 
 
 class RunStart(_Record):
     """A recursive completion begins; ``batch`` and ``index`` (from 0) are set for a child that is a slot of a batch.
 
-    ``settings`` are the notebook's own (``%config RLMMagics``) that a session is taken up again with.
+    ``settings`` are the notebook's own (``%config RLMMagics``) that a session is taken up again with. ``resumes`` is
+    the id of the run that was cut, and that this one takes up again.
     """
 
     kind: Literal["run"] = "run"
@@ -118,6 +118,7 @@ class RunStart(_Record):
     notebook: str | None = None
     cell_id: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)
+    resumes: str | None = None
 
 
 class RunEnd(_Record):
@@ -210,7 +211,8 @@ class CodeStart(_Record):
     """A code block begins to run; ``index`` counts the blocks of a reply from 1.
 
     ``review`` is what the user said to it where he was asked first; ``proposed`` is the model's code where the user
-    put other code in its place. A block that was rejected is not run.
+    put other code in its place. A block that was rejected is not run. ``inputs`` are the variables that it names and
+    that its run did not make, as they were then; a run tells of each once.
     """
 
     kind: Literal["code"] = "code"
@@ -218,6 +220,7 @@ class CodeStart(_Record):
     index: int
     review: Review | None = None
     proposed: str | None = None
+    inputs: list[ContextRecord] = Field(default_factory=list)
 
 
 class CodeEnd(_Record):
@@ -310,6 +313,7 @@ class Blob(_Record):
     """A text, written once. ``size`` counts the characters of the whole; ``text`` is an excerpt when ``cut``.
 
     With a ``media_type`` it is a picture in base64, ``size`` counts its bytes, and of a large one ``text`` is empty.
+    With the ``encoding`` ``zlib``, ``text`` is the base64 of the compressed UTF-8 of the whole.
     """
 
     event: Literal["blob"] = "blob"
@@ -321,6 +325,7 @@ class Blob(_Record):
     text: str
     cut: bool = False
     media_type: str | None = None
+    encoding: Literal["zlib"] | None = None
 
 
 Event: TypeAlias = Annotated[SpanStart | SpanEnd | SpanText | Blob, Field(discriminator="event")]

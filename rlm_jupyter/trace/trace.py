@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from rlm_jupyter.core.usage import Usage, UsageSummary
 
 from .omitted import Omitted
 from .schema import (
     Blob,
+    CodeStart,
+    ContextRecord,
     Event,
     ModelCallEnd,
     ModelCallStart,
@@ -24,13 +26,23 @@ from .schema import (
     SubcallStart,
 )
 
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+    from .diff import TraceDiff
+
 __all__ = ["Span", "Trace", "digests_in"]
 
 
 def digests_in(event: SpanStart | SpanEnd) -> Iterator[str]:
     """Yield the digests of the texts and pictures that the event names."""
     payload = event.payload
-    if isinstance(payload, ModelCallStart):
+    if isinstance(payload, RunStart):
+        yield from _values(payload.contexts)
+    elif isinstance(payload, CodeStart):
+        yield from _values(payload.inputs)
+    elif isinstance(payload, ModelCallStart):
         for message in payload.added:
             yield message.digest
             yield from message.images
@@ -39,6 +51,10 @@ def digests_in(event: SpanStart | SpanEnd) -> Iterator[str]:
         yield from payload.images
     elif isinstance(payload, ModelCallEnd | SubcallEnd):
         yield from (digest for digest in (payload.reply, payload.reasoning) if digest is not None)
+
+
+def _values(records: Iterable[ContextRecord]) -> Iterator[str]:
+    return (record.value for record in records if record.value is not None)
 
 
 @dataclass(slots=True)
@@ -91,6 +107,16 @@ class Span:
             yield span
             pending.extend(reversed(span.children))
 
+    def own(self) -> list[Span]:
+        """Return what stands below this run without its child runs and what is theirs, in the order of their starts."""
+        pending, own = list(self.children), []
+        while pending:
+            span = pending.pop()
+            if span.kind != "run":
+                own.append(span)
+                pending.extend(span.children)
+        return sorted(own, key=lambda span: span.start.seq)
+
 
 class Trace:
     """The events of one run, its children's among them, and the spans that they tell of: whole at every moment."""
@@ -104,15 +130,19 @@ class Trace:
         """What is not in here of what stands below a span, by the span's id: nothing, unless this is an excerpt."""
         self.damage: str | None = None
         """What is wrong with the log that this trace was read from, if anything is."""
+        self.vouched = False
+        """Whether this process recorded it, or the user's server tells it: no file can say so of itself."""
         for event in events:
             self.add(event)
 
     def add(self, event: Event) -> None:
-        """Take in the next event; events of unknown spans are kept and otherwise passed over."""
+        """Take in the next event; those of unknown spans, and a second start of one, are kept and else passed over."""
         self.events.append(event)
         if isinstance(event, Blob):
             self.blobs[event.digest] = event
         elif isinstance(event, SpanStart):
+            if event.span_id in self.spans:
+                return
             parent = self.spans.get(event.parent_id) if event.parent_id else None
             span = self.spans[event.span_id] = Span(event)
             if parent is not None:
@@ -200,7 +230,7 @@ class Trace:
             events += span.texts
         events += [self.blobs[digest] for digest in digests if digest in self.blobs]
         part = Trace(sorted(events, key=lambda event: event.seq))
-        part.damage = self.damage
+        part.damage, part.vouched = self.damage, self.vouched
         part.omitted = {found: self.omitted[found] for found in part.spans if found in self.omitted}
         return part
 
@@ -221,8 +251,10 @@ class Trace:
 
     def text(self, digest: str | None) -> str:
         """Return the text stored under ``digest``; of a text that was cut, the excerpt. Empty when it is not here."""
+        from .values import shown_text
+
         blob = self.blobs.get(digest) if digest is not None else None
-        return blob.text if blob is not None else ""
+        return shown_text(blob) if blob is not None else ""
 
     def to_markdown(self) -> str:
         """Return the trace as Markdown."""
@@ -247,6 +279,41 @@ class Trace:
         from .artifacts.notebook import to_notebook
 
         return to_notebook([self])
+
+    @overload
+    def export(self, format: str, path: None = None, **options: bool) -> str: ...
+
+    @overload
+    def export(
+        self, format: str, path: str | os.PathLike[str], *, overwrite: bool = False, **options: bool
+    ) -> Path: ...
+
+    def export(
+        self,
+        format: str,  # noqa: A002
+        path: str | os.PathLike[str] | None = None,
+        *,
+        overwrite: bool = False,
+        **options: bool,
+    ) -> str | Path:
+        """Return the trace in a format, ``trace.export("html")``; with ``path``, write it there and return the path.
+
+        ``path`` may be a folder, in which the file is named after the run. The formats and their options are those of
+        ``rlm_jupyter.trace.artifacts.formats``. Raises ``ValueError`` for a format or an option that there is not, and
+        for a trace that has no run; ``FileExistsError`` for a file that is there already, unless ``overwrite``.
+        """
+        from .artifacts.export import export
+
+        return export(self, format, path, overwrite=overwrite, **options)
+
+    def diff(self, other: Trace) -> TraceDiff:
+        """Return how another trace differs: where the two runs part, their answers, and what each took.
+
+        Raises ``ValueError`` when one of them has no run.
+        """
+        from .diff import diff
+
+        return diff(self, other)
 
     def to_jsonl(self) -> str:
         """Return the trace as JSON lines, one event a line."""

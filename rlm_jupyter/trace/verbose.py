@@ -42,11 +42,13 @@ class VerbosePrinter:
     """A sink that prints a run's steps: iterations, code blocks, sub-calls in sum, child runs, the answer.
 
     Of child runs it prints how they begin and end, indented by their depth. Without a ``stream`` it writes to what
-    ``sys.stderr`` is then. Safe to use from any thread and for several runs; raises what the stream raises.
+    ``sys.stderr`` is then; with ``answer=False`` the answer is left to somebody else. Safe to use from any thread and
+    for several runs; raises what the stream raises.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, *, answer: bool = True) -> None:
         self._stream = stream
+        self._answer = answer
         self._runs: dict[str, _Run] = {}
         self._lock = threading.Lock()
 
@@ -55,7 +57,7 @@ class VerbosePrinter:
         with self._lock:
             run = self._runs.get(event.run_id)
             if run is None:
-                run = self._runs[event.run_id] = _Run()
+                run = self._runs[event.run_id] = _Run(answer=self._answer)
             run.trace.add(event)
             text = "".join(f"{line}\n" for line in run.lines(event))
             if run.trace.status is not None:
@@ -73,8 +75,9 @@ class VerbosePrinter:
 class _Run:
     """A root run that is followed, and the names of its children."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, answer: bool) -> None:
         self.trace = Trace()
+        self._tells_answer = answer
         self.context = contextvars.copy_context()
         self._names: dict[str, str] = {}
         self._children: dict[str, int] = {}
@@ -100,7 +103,7 @@ class _Run:
         if outcome is not None and outcome.error is not None:
             yield _line(0, f"RLM · {outcome.error.name}: {outcome.error.message}")
         yield _line(0, f"RLM · {run_line(self.trace)}")
-        if self.trace.answer:
+        if self.trace.answer and self._tells_answer:
             yield _line(0, f"RLM · {'answer' if self.trace.status == 'ok' else 'partial answer'}: {self.trace.answer}")
 
     def _step(self, span: Span) -> Iterator[str]:

@@ -19,6 +19,7 @@ __all__ = [
     "TOPIC",
     "AskSession",
     "AskSessions",
+    "AskTrace",
     "Control",
     "Decision",
     "Events",
@@ -28,6 +29,7 @@ __all__ = [
     "Missing",
     "Notebook",
     "ProposedCode",
+    "Question",
     "Reviewer",
     "SessionRecord",
     "SessionSummary",
@@ -35,6 +37,7 @@ __all__ = [
     "Stored",
     "TellSession",
     "TellSessions",
+    "TellTrace",
     "ToKernel",
     "TurnRecord",
     "Welcome",
@@ -115,7 +118,26 @@ class AskSession(_Message):
     session_id: str | None = None
 
 
-FromKernel: TypeAlias = Annotated[Hello | Events | Steered | AskSessions | AskSession, Field(discriminator="type")]
+class AskTrace(_Message):
+    """What is recorded of a run of this notebook? Answered with ``TellTrace``.
+
+    It is the run whose id begins so, or the last one, of the session where one is named, if it came to no answer.
+    ``since`` is the number of the first event that is wanted.
+    """
+
+    type: Literal["ask_trace"] = "ask_trace"
+    request_id: str
+    run_id: str | None = None
+    session_id: str | None = None
+    since: int = 0
+
+
+Question: TypeAlias = AskSessions | AskSession | AskTrace
+"""What a kernel waits to be told."""
+
+FromKernel: TypeAlias = Annotated[
+    Hello | Events | Steered | AskSessions | AskSession | AskTrace, Field(discriminator="type")
+]
 
 
 class SessionSummary(_Message):
@@ -139,9 +161,13 @@ class TurnRecord(_Message):
 
 
 class SessionRecord(_Message):
-    """A session with its turns, the first one first, and the settings of its last run."""
+    """A session with its turns, the first one first, and the settings of its last run.
+
+    ``cut`` is the id of that run when it is over and came to no answer.
+    """
 
     session_id: str
+    cut: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     turns: list[TurnRecord] = Field(default_factory=list)
 
@@ -218,6 +244,22 @@ class TellSession(_Message):
     found: int = 0
 
 
+class TellTrace(_Message):
+    """Events of the run that was asked for, each as the JSON of the trace's schema, in order.
+
+    ``next`` is the number to ask on from; None after the last one. No ``run_id``: there is no such run of the notebook,
+    or more than one, as many as were ``found``. ``running``: it is under way, as far as the server knows.
+    """
+
+    type: Literal["tell_trace"] = "tell_trace"
+    request_id: str
+    run_id: str | None = None
+    found: int = 0
+    running: bool = False
+    events: list[str] = Field(default_factory=list)
+    next: int | None = None
+
+
 class Decision(_Message):
     """What the user decided about a proposed block; ``code`` is what runs when it was edited, ``reason`` is told."""
 
@@ -245,13 +287,19 @@ class Reviewer(_Message):
 
 
 ToKernel: TypeAlias = Annotated[
-    Welcome | Introduce | Notebook | Written | Stored | Missing | TellSessions | TellSession | Control | Reviewer,
+    Welcome
+    | Introduce
+    | Notebook
+    | Written
+    | Stored
+    | Missing
+    | TellSessions
+    | TellSession
+    | TellTrace
+    | Control
+    | Reviewer,
     Field(discriminator="type"),
 ]
 
-from_kernel: TypeAdapter[Hello | Events | Steered | AskSessions | AskSession] = TypeAdapter(
-    FromKernel, config=ConfigDict(defer_build=True)
-)
-to_kernel: TypeAdapter[
-    Welcome | Introduce | Notebook | Written | Stored | Missing | TellSessions | TellSession | Control | Reviewer
-] = TypeAdapter(ToKernel, config=ConfigDict(defer_build=True))
+from_kernel: TypeAdapter[FromKernel] = TypeAdapter(FromKernel, config=ConfigDict(defer_build=True))
+to_kernel: TypeAdapter[ToKernel] = TypeAdapter(ToKernel, config=ConfigDict(defer_build=True))

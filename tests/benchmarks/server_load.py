@@ -35,7 +35,7 @@ _SPANS = 10_000  # of a run
 LOAD = """
 import json, time, uuid
 from comm.base_comm import BaseComm
-from rlm_jupyter.trace.digest import text_digest
+from rlm_jupyter.core.digest import text_digest
 
 class Comm(BaseComm):
     def publish_msg(self, msg_type, data=None, **keys):

@@ -23,11 +23,11 @@ from rlm_jupyter import RLM, RLMChatCompletion
 from rlm_jupyter.clients.cache import Cache
 from rlm_jupyter.clients.caching import CachingClient
 from rlm_jupyter.clients.openai import OpenAIClient
+from rlm_jupyter.core.digest import text_digest as trace_digest
 from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.pictures import Picture
 from rlm_jupyter.core.protocols import ModelReply, ModelRequest
 from rlm_jupyter.core.request_key import message_keys, request_key
-from rlm_jupyter.trace.digest import text_digest as trace_digest
 from rlm_jupyter.trace.schema import ModelCallEnd, SubcallEnd
 
 KEY = "sk-test-0123456789abcdef0123456789abcdef"

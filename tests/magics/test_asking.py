@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from scripts import code, says, step
 from stage import Stage
 
@@ -120,18 +121,50 @@ def test_history_sessions_and_trace_tell_of_the_conversation(stage: Stage) -> No
 
 def test_every_command_that_help_names_works(stage: Stage) -> None:
     stage.script = says("FINAL(ok)")
-    stage.kernel.ok("%rlm Something")
+    stage.kernel.ok("%rlm Something\n%rlm new\n%rlm Something else")
     told = stage.kernel.ok("%rlm help").text
-    names = [line.split()[1] for line in told.splitlines() if line.startswith("%rlm ") and "[options]" not in line]
-    assert set(names) == set("status config sessions new resume reset history trace save models cost help".split())
+    names = [line.split()[1] for line in told.splitlines() if line.startswith("%rlm ") and "question" not in line[:30]]
+    every = "status config sessions new resume reset history trace replay save models cost help"
+    assert set(names) == set(every.split())
     for name in sorted(names, key="reset".__eq__):
         assert stage.kernel.ok(f"%rlm {name}").text.strip()
 
 
 def test_a_word_that_names_a_command_may_begin_a_question(stage: Stage) -> None:
     stage.script = says("FINAL(ok)")
-    stage.kernel.ok("%rlm history of Rome?")
-    assert "history of Rome?" in stage.server.requests[0].prompt
+    asked = ("history of Rome?", "cost of 'it' --fresh", "models used?", "resume - or not?")
+    for question in asked:
+        stage.kernel.ok(f"%rlm {question}")
+    stage.kernel.ok("%rlm --quiet trace the path")
+    assert len(stage.server.requests) == len(asked) + 1
+    for question, request in zip([*asked, "trace the path"], stage.server.requests, strict=True):
+        assert question in request.messages[-1]["content"]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("cost now", "cost is a command, which does not take 'now'"),
+        ("config environment", "does not take 'environment'"),
+        ("sessions --all", "does not take '--all'"),
+        ("trace --format html", "does not take '--format'"),
+        ("trace 1 --format=html", "does not take '--format=html'"),
+        ("--model other cost", "does not take '--model other'"),
+        ("--quiet trace 1", "does not take '--quiet': %rlm trace [N]"),
+        ("cost -- of what?", "does not take '-- of what?'"),
+        ("resume --max-tokens 9 the work", "does not take 'the work': %rlm resume [ID|PATH] [options]"),
+        ("resume --fresh", "takes no --fresh"),
+        ("resume --all", "unrecognized arguments: --all"),
+        ("resume 01a2 --max-tokens", "expected one argument"),
+        ("resume --review=always", "takes no value"),
+        ("--max-tokens 9 resum", "Did you mean %rlm resume"),
+    ],
+)
+def test_what_a_command_does_not_take_is_no_question(stage: Stage, line: str, told: str) -> None:
+    failed = stage.kernel.run(f"%rlm {line}")
+    assert failed.error.startswith("UsageError")
+    assert told in failed.error
+    assert stage.server.requests == []
 
 
 def test_a_question_mark_ends_a_question_whose_answer_is_assigned(stage: Stage) -> None:
@@ -287,6 +320,19 @@ def test_an_unknown_notebook_is_said_once(stage: Stage) -> None:
     finally:
         stage.kernel.ok("os.environ['JPY_SESSION_NAME'] = told")
     assert "No trace notebook is written" in first
+    assert "No trace notebook is written" not in second
+
+
+def test_a_notebook_that_was_renamed_is_said_once_where_it_can_be_read(stage: Stage) -> None:
+    stage.script = says("FINAL(ok)")
+    stage.kernel.ok("import os; was = os.environ['JPY_SESSION_NAME']\n%rlm Go on.")
+    stage.kernel.ok("os.rename(was, was + '.moved')")
+    try:
+        stage.kernel.ok("%rlm --quiet Go on.")
+        first, second = (str(stage.kernel.ok("%rlm Go on.").messages) for _ in range(2))
+    finally:
+        stage.kernel.ok("os.rename(was + '.moved', was)")
+    assert ".ipynb is not there any more" in first
     assert "No trace notebook is written" not in second
 
 

@@ -241,7 +241,8 @@ def test_another_session_by_its_id(stage: Stage, part: ServerPart) -> None:
     failed = asked_of(stage, part, "%rlm resume a1", [("ask_session", ambiguous)])
     assert "More than one session begins with 'a1'" in failed.error
     unknown = {"type": "tell_session", "session": None, "found": 0}
-    failed = asked_of(stage, part, "%rlm resume b", [("ask_session", unknown)])
+    no_run = {"type": "tell_trace", "found": 0}
+    failed = asked_of(stage, part, "%rlm resume b", [("ask_session", unknown), ("ask_trace", no_run)])
     assert "There is no session whose id begins with 'b'" in failed.error
     assert "There is no session" in stage.kernel.run("%rlm resume ../../etc").error
 

@@ -10,6 +10,9 @@ import pytest
 from live_kernel import LiveKernel
 from scripted_server import ChatRequest, ScriptedServer
 from seed_001 import CELLS
+from sound_trace import assert_sound
+
+from rlm_jupyter import read_traces, replay
 
 
 def model(request: ChatRequest) -> str:
@@ -117,3 +120,15 @@ def test_the_log_and_its_trace_notebook_are_written(printed: list[str], folder: 
     notebook = nbformat.read(notebooks[0], as_version=4)
     nbformat.validate(notebook)
     assert "print(session_context_0)" in [cell.source for cell in notebook.cells]
+
+
+def test_its_traces_are_sound_and_replay_as_they_were(printed: list[str], folder: Path, tmp_path: Path) -> None:
+    (log,) = (folder / "logs").glob("rlm_*.jsonl")
+    traces = read_traces(log)
+    assert len(traces) == 6
+    for trace in traces:
+        (aside := tmp_path / trace.run_id).mkdir()
+        assert_sound(trace, aside)
+    report = replay(log)
+    assert report.same, str(report)
+    assert len(report.runs) == 6

@@ -146,12 +146,12 @@ def test_a_cache_is_played_too(tmp_path: Path) -> None:
     [
         ({}, "takes a trace or a cache, and one of them"),
         ({"trace": "a.jsonl", "cache": "b"}, "takes a trace or a cache, and one of them"),
-        ({"trace": "nowhere.jsonl"}, r"The log nowhere.jsonl cannot be read: No such file"),
-        ({"trace": "analysis.trace.ipynb"}, "does not hold what the models were told"),
+        ({"trace": "nowhere.jsonl"}, r"The trace nowhere.jsonl cannot be read: No such file"),
+        ({"trace": "nowhere.trace.ipynb"}, "cannot be read: No such file"),
         ({"trace": 3}, "not of type int"),
         ({"cache": "nowhere.sqlite3", "model_name": "m"}, "There is no cache file 'nowhere.sqlite3'"),
         ({"cache": "nowhere.sqlite3"}, "to be told whose replies it plays"),
-        ({"trace": 3, "live": ("openai",)}, "live is a backend and its arguments"),
+        ({"trace": 3, "live": ("openai",)}, "live is True, or a backend and its arguments"),
     ],
 )
 def test_what_cannot_be_played_is_refused(arguments: dict[str, Any], said: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import random
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from jupyter_server.services.contents.largefilemanager import AsyncLargeFileMana
 from jupytext.async_contentsmanager import AsyncTextFileContentsManager
 from kernel_by_hand import eventually
 from memory_contents import MemoryContents
-from recorded_runs import Recorded, begun, recorded
+from recorded_runs import Recorded, begun, record, recorded
 from tornado.web import HTTPError
 from traitlets.config import Config
 
@@ -27,8 +28,10 @@ from rlm_jupyter.server.notebooks import Notebooks
 from rlm_jupyter.server.off_loop import off_loop
 from rlm_jupyter.server.store import Change, Store
 from rlm_jupyter.server.trace_files import TraceFiles
+from rlm_jupyter.trace.files.recording import pack
+from rlm_jupyter.trace.notebooks.writer import TraceNotebook
+from rlm_jupyter.trace.schema import IterationStart, SpanStart
 from rlm_jupyter.trace.trace import Trace
-from rlm_jupyter.trace.writer import TraceNotebook
 
 pytestmark = pytest.mark.filterwarnings("ignore:The synchronous ContentsManager classes:DeprecationWarning")
 
@@ -380,7 +383,8 @@ async def test_a_file_that_was_torn_holds_again_what_it_held(desk: Desk, jp_root
     await other.run(notebook, "Three?")
     await other.run(notebook, "Four?")
     assert await other.titles("a.trace.ipynb") == ["Onë?", "Two?", "Three?", "Four?"]
-    numbers = [cell["execution_count"] for cell in (await other.get("a.trace.ipynb"))["cells"] if "outputs" in cell]
+    cells = (await other.get("a.trace.ipynb"))["cells"]
+    numbers = [cell["execution_count"] for cell in cells if "role-code" in cell["metadata"]["tags"]]
     assert numbers == list(range(1, len(numbers) + 1))
     assert [name for name in await other.listing() if "trace" in name] == ["a.trace.ipynb"]
     assert aside.exists()
@@ -755,3 +759,73 @@ async def test_a_run_without_a_notebook_is_written_when_its_kernel_gets_one(desk
         listener(KERNEL, notebook)
     await desk.files.flush()
     assert await desk.titles("a.trace.ipynb") == ["One?"]
+
+
+# --- what a person took away, and what stands beside a trace ---------------------------------------------------------
+
+
+@not_paired
+async def test_a_trace_that_was_deleted_or_renamed_is_not_brought_back(desk: Desk) -> None:
+    notebook = await desk.notebook("a.ipynb")
+    await desk.run(notebook, "One?")
+    await desk.rename("a.trace.ipynb", "mine.ipynb")
+    await desk.run(notebook, "Two?")
+    assert await desk.titles("a.trace.ipynb") == ["Two?"]
+    assert await desk.titles("mine.ipynb") == ["One?"]
+    await desk.delete("a.trace.ipynb")
+    await desk.notebooks.stop()
+    other = await Desk(desk.app, desk.folder).start()  # the server was restarted meanwhile
+    await other.run(notebook, "Three?")
+    assert await other.titles("a.trace.ipynb") == ["Three?"]
+    await other.close()
+
+
+@pytest.mark.parametrize("manager", ["files", "memory"], indirect=True)
+async def test_a_recording_beside_a_trace_goes_where_it_goes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rlm_jupyter.trace.artifacts.play_cell.INSIDE", 100)
+    await desk.notebook("folder/other.ipynb")
+    notebook = await desk.notebook("a.ipynb")
+    await desk.run(notebook, "One?")
+    (recording,) = [name for name in await desk.listing() if name.endswith(".rlm")]
+    cells = (await desk.get("a.trace.ipynb"))["cells"]
+    assert any(f'play(file="{recording}"' in cell["source"] for cell in cells)
+    await desk.rename("a.ipynb", "folder/b.ipynb")
+    await desk.settled()
+    assert recording not in await desk.listing()
+    assert {"b.trace.ipynb", recording} <= set(await desk.listing("folder"))
+    await desk.save("folder/mine.ipynb", await desk.get("folder/b.trace.ipynb"))  # a person's copy
+    await desk.rename("folder/b.ipynb", "c.ipynb")
+    await desk.settled()
+    assert {"c.trace.ipynb", recording} <= set(await desk.listing())
+    assert set(await desk.listing("folder")) == {"mine.ipynb", "other.ipynb", recording}
+    await desk.delete("c.ipynb")
+    await desk.settled()
+    assert recording not in await desk.listing()
+    assert recording in await desk.listing("folder")
+
+
+@pytest.mark.parametrize("manager", ["files", "memory"], indirect=True)
+async def test_a_recording_that_a_notebook_still_names_stays_and_a_torn_one_is_written_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rlm_jupyter.trace.artifacts.play_cell.INSIDE", 100)
+    notebook = await desk.notebook("a.ipynb")
+    whole = record("One?")
+    begun_late = {"span_id": "s99", "parent_id": "s1", "started": 1.0, "payload": IterationStart(number=9)}
+    late = SpanStart(run_id=whole.run_id, seq=len(whole.events), **begun_late)
+    torn = pack(whole)
+    saved = {"type": "file", "format": "base64", "content": b64encode(torn.data[:40]).decode()}
+    await ensure_async(desk.contents.save(saved, torn.file_name))  # whoever wrote it was killed
+    desk.take(notebook, whole.events)
+    await desk.files.flush()
+    read = await ensure_async(desk.contents.get(torn.file_name, type="file", format="base64"))
+    assert b64decode(read["content"]) == torn.data
+    await desk.edit("a.trace.ipynb")
+    desk.take(notebook, [late])
+    await desk.files.flush()
+    listing = await desk.listing()
+    assert {"a.trace.ipynb", "a.trace-2.ipynb", torn.file_name} <= set(listing)
+    assert len([name for name in listing if name.endswith(".rlm")]) == 2
+    await desk.delete("a.ipynb")
+    await desk.settled()
+    assert await desk.listing() == sorted(["a.trace.ipynb", torn.file_name])

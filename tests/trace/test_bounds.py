@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from rlm_jupyter.trace.jsonl import read_events
+from rlm_jupyter.trace.files.opened import read_traces
 from rlm_jupyter.trace.recorder import Recorder
 from rlm_jupyter.trace.redaction import Redactor
 from rlm_jupyter.trace.schema import CodeEnd, CodeStart, ErrorRecord, RunEnd, RunStart
@@ -45,7 +45,7 @@ def test_a_huge_answer_is_kept_by_head_and_tail_and_its_size(tmp_path: Any) -> N
     assert trace.answer.endswith("xxx end")
     assert f"\n[... {len(LONG) - 100_000:,} characters left out ...]\n" in trace.answer
     (tmp_path / "log.jsonl").write_text(trace.to_jsonl(), encoding="utf-8")
-    (read,) = read_events(tmp_path / "log.jsonl")
+    (read,) = read_traces(tmp_path / "log.jsonl")
     assert read.outcome is not None
     assert read.outcome.answer_size == len(LONG)
 

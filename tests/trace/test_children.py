@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rlm_jupyter.trace.jsonl import read_events
+from rlm_jupyter.trace.files.opened import read_traces
 from rlm_jupyter.trace.recorder import Recorder
 from rlm_jupyter.trace.redaction import Redactor
 from rlm_jupyter.trace.schema import (
@@ -111,7 +111,7 @@ def test_a_child_alone_is_a_trace_like_any_other(run: Any, tmp_path: Path) -> No
     assert "What is the answer?" not in part.to_markdown()
     assert part.mimebundle()["text/plain"] == "A text."
     (tmp_path / "child.jsonl").write_text(part.to_jsonl(), encoding="utf-8")
-    (read,) = read_events(tmp_path / "child.jsonl")
+    (read,) = read_traces(tmp_path / "child.jsonl")
     assert read.events == part.events
     assert trace.part("s999").root is None
 
@@ -251,6 +251,6 @@ def test_a_log_from_before_there_were_children_is_read(run: Any, tmp_path: Path)
     lines = lines.replace('"purpose":"answer",', "").replace(',"rejected":null', "")
     assert "purpose" not in lines
     (tmp_path / "old.jsonl").write_text(lines, encoding="utf-8")
-    (trace,) = read_events(tmp_path / "old.jsonl")
+    (trace,) = read_traces(tmp_path / "old.jsonl")
     assert trace.to_markdown() == run.record().to_markdown()
     assert isinstance(trace.iterations[0].children[0].start.payload, ModelCallStart)

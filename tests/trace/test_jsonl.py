@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from rlm_jupyter.trace.jsonl import JSONLFile, LogReader, TraceVersionError, read_events
+from rlm_jupyter.trace.files.jsonl import JSONLFile, LogReader
+from rlm_jupyter.trace.files.opened import TraceVersionError, read_traces
 from rlm_jupyter.trace.recorder import Recorder
 from rlm_jupyter.trace.redaction import Redactor
 from rlm_jupyter.trace.schema import RunEnd, RunStart, SubcallEnd, SubcallStart
@@ -18,7 +19,7 @@ from rlm_jupyter.trace.schema import RunEnd, RunStart, SubcallEnd, SubcallStart
 def test_what_was_written_is_read_back(run: Any, tmp_path: Path) -> None:
     log = JSONLFile(tmp_path / "new" / "folder" / "rlm.jsonl")
     traces = [run.record(sinks=[log]), run.record(sinks=[log])]
-    read = read_events(log.path)
+    read = read_traces(log.path)
     assert [trace.events for trace in read] == [trace.events for trace in traces]
     assert read[0].to_markdown() == traces[0].to_markdown()
     assert read[0].to_jsonl() + read[1].to_jsonl() == log.path.read_text(encoding="utf-8")
@@ -28,7 +29,7 @@ def test_a_cut_last_line_leaves_the_partial_trace(run: Any, tmp_path: Path) -> N
     path = tmp_path / "rlm.jsonl"
     path.write_text(run.record().to_jsonl()[:-50], encoding="utf-8")
     with pytest.warns(UserWarning, match="could not be read and is left out"):
-        (trace,) = read_events(path)
+        (trace,) = read_traces(path)
     assert len(trace.iterations) == 3
     assert trace.status is None
     assert "damaged at line" in str(trace.damage)
@@ -41,7 +42,7 @@ def test_a_damaged_line_in_the_middle_is_passed_over(run: Any, tmp_path: Path) -
     path = tmp_path / "rlm.jsonl"
     path.write_text("\n".join([*lines, "", "not json"]), encoding="utf-8")
     with pytest.warns(UserWarning, match=r"lines 5, \d+ could not be read"):
-        (trace,) = read_events(path)
+        (trace,) = read_traces(path)
     assert trace.answer == "42"
 
 
@@ -50,12 +51,12 @@ def test_a_newer_log_is_refused_with_what_to_do(run: Any, tmp_path: Path) -> Non
     newer = {**json.loads(run.record().to_jsonl().splitlines()[0]), "version": 99, "new_field": 1}
     path.write_text(json.dumps(newer) + "\n", encoding="utf-8")
     with pytest.raises(TraceVersionError, match="pip install -U rlm-jupyter"):
-        read_events(path)
+        read_traces(path)
 
 
 def test_a_missing_log_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        read_events(tmp_path / "none.jsonl")
+        read_traces(tmp_path / "none.jsonl")
 
 
 def test_a_growing_log_is_read_once(run: Any, tmp_path: Path) -> None:
@@ -82,5 +83,5 @@ def test_what_ends_after_its_run_is_written_too_and_no_file_stays_open(tmp_path:
     recorder.end(call, SubcallEnd(), "interrupted")
     del log, recorder
     gc.collect()  # a file that is still open warns here, and a warning fails the test
-    (trace,) = read_events(tmp_path / "rlm.jsonl")
+    (trace,) = read_traces(tmp_path / "rlm.jsonl")
     assert [span.status for span in trace.walk()] == ["interrupted", "interrupted"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rlm_jupyter.trace.jsonl import read_events
+from rlm_jupyter.trace.files.opened import read_traces
 from rlm_jupyter.trace.logger import RLMLogger
 from rlm_jupyter.trace.recorder import Recorder
 from rlm_jupyter.trace.redaction import Redactor
@@ -56,7 +56,7 @@ def test_the_file_is_named_for_the_log_and_holds_every_run(run: Any, tmp_path: P
     path = Path(str(logger.log_file_path))
     assert re.fullmatch(r"mine_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_[0-9a-f]{8}\.jsonl", path.name)
     first, second = run.record(sinks=[logger.sink]), run.record(sinks=[logger.sink])
-    assert [trace.run_id for trace in read_events(path)] == [first.run_id, second.run_id]
+    assert [trace.run_id for trace in read_traces(path)] == [first.run_id, second.run_id]
     trajectory = logger.get_trajectory()
     assert trajectory is not None
     assert trajectory["run_metadata"]["run_id"] == second.run_id

@@ -9,10 +9,10 @@ from typing import Any
 import nbformat
 import pytest
 
-from rlm_jupyter.trace.notebook_log import enable_trace_notebook, start_trace_writer, stop_trace_writer
+from rlm_jupyter.trace.notebooks.following import enable_trace_notebook, start_trace_writer, stop_trace_writer
 from rlm_jupyter.trace.recorder import Recorder
 from rlm_jupyter.trace.redaction import Redactor
-from rlm_jupyter.trace.schema import RunStart
+from rlm_jupyter.trace.schema import SCHEMA_VERSION, RunStart
 
 
 def runs_in(path: Path) -> int:
@@ -71,7 +71,7 @@ def test_a_log_that_exists_already_is_shown_when_the_writer_stops(run: Any, tmp_
 def test_a_log_that_cannot_be_read_ends_nothing(run: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     logger, handle = enable_trace_notebook(tmp_path)
     trace = run.record(sinks=[logger.sink])
-    newer = trace.to_jsonl().replace('"version":1', '"version":99')
+    newer = trace.to_jsonl().replace(f'"version":{SCHEMA_VERSION}', '"version":99')
     with handle.log_path.open("a", encoding="utf-8") as log:
         log.write(newer)
     with caplog.at_level(logging.WARNING):

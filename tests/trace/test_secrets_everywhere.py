@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from rlm_jupyter.trace.logger import RLMLogger
+from rlm_jupyter.trace.notebooks.writer import TraceNotebook
 from rlm_jupyter.trace.redaction import Redactor, secrets_in
 from rlm_jupyter.trace.schema import ErrorRecord
-from rlm_jupyter.trace.writer import TraceNotebook
 
 WRITTEN: list[Callable[[str], str]] = [
     str,

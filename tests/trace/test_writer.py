@@ -13,8 +13,8 @@ import nbformat
 import pytest
 
 from rlm_jupyter.trace.artifacts.notebook import to_notebook
+from rlm_jupyter.trace.notebooks.writer import TraceNotebook, trace_path_for
 from rlm_jupyter.trace.trace import Trace
-from rlm_jupyter.trace.writer import TraceNotebook, trace_path_for
 
 
 def titles(path: Path) -> list[str]:
@@ -74,7 +74,7 @@ def test_the_file_holds_what_the_traces_tell_also_when_an_earlier_one_grew(run: 
     expected = to_notebook([growing, other])
     assert path.read_text(encoding="utf-8") == json.dumps(expected, indent=1, ensure_ascii=False) + "\n"
     counts = [cell["execution_count"] for cell in expected["cells"] if cell["cell_type"] == "code"]
-    assert counts == [1, 2, 3, 4]
+    assert counts == [None, 1, 2, None, None, 3, 4, None]  # the cells that play the runs and report are not numbered
 
 
 def test_a_run_that_is_no_longer_in_memory_stays_in_the_file(make_run: Callable[..., Any], tmp_path: Path) -> None:
@@ -143,8 +143,8 @@ def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> str:
         lambda notebook: notebook["cells"][0].update(source="# My own words"),
         lambda notebook: notebook["cells"].append({**notebook["cells"][0], "id": "mine", "metadata": {}}),
         lambda notebook: notebook["cells"].pop(),
-        lambda notebook: notebook["cells"][3]["outputs"].clear(),
-        lambda notebook: notebook["cells"][3]["metadata"]["tags"].append("keep"),
+        lambda notebook: notebook["cells"][4]["outputs"].clear(),
+        lambda notebook: notebook["cells"][4]["metadata"]["tags"].append("keep"),
         lambda notebook: notebook["cells"].reverse(),
     ],
     ids=["source", "new cell", "fewer cells", "outputs", "tags", "order"],
@@ -163,12 +163,19 @@ def test_what_the_user_edited_is_kept_and_the_next_name_is_used(
     assert titles(tmp_path / "a.trace-2.ipynb") == ["# What is the answer?"]
 
 
-def test_saving_in_lab_is_no_edit(run: Any, tmp_path: Path) -> None:
+def test_running_all_and_saving_in_lab_is_no_edit(run: Any, tmp_path: Path) -> None:
     def save_in_lab(notebook: dict[str, Any]) -> None:
+        playing = [cell for cell in notebook["cells"] if "rlm-resume" in cell["metadata"]["tags"]]
+        assert playing
+        for cell in playing:
+            told = {"output_type": "stream", "name": "stdout", "text": "Playing “What is the answer?”\n"}
+            cell |= {"execution_count": 7, "outputs": [told]}
         notebook["metadata"]["language_info"]["version"] = "3.12.1"
-        for cell in notebook["cells"]:
+        for number, cell in enumerate(notebook["cells"]):
             cell["source"] = cell["source"].splitlines(keepends=True)
             cell["metadata"]["trusted"] = True
+            if cell.get("execution_count") is not None:
+                cell["execution_count"] = number + 50
             for output in cell.get("outputs", []):
                 if "text" in output:
                     output["text"] = output["text"].splitlines(keepends=True)
@@ -231,7 +238,7 @@ def test_a_full_file_is_kept_and_the_next_one_begun(run: Any, tmp_path: Path, mo
     path = tmp_path / "a.trace.ipynb"
     first = TraceNotebook(path)
     first.save([run.record()])
-    monkeypatch.setattr("rlm_jupyter.trace.draft._FULL", 1_000)
+    monkeypatch.setattr("rlm_jupyter.trace.notebooks.draft._FULL", 1_000)
     assert first.save([run.record()]) == path  # a session stays with its file
     assert TraceNotebook(path).save([run.record()]) == tmp_path / "a.trace-2.ipynb"
     assert len(titles(path)) == 2

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from live_server import LiveServer
 
+from rlm_jupyter.core.digest import text_digest
 from rlm_jupyter.server.store.store import Store
-from rlm_jupyter.trace.digest import text_digest
 from rlm_jupyter.trace.schema import (
     Blob,
     CodeEnd,

@@ -73,6 +73,10 @@ def test_axe_finds_nothing_wrong(lab: Lab, site: Site, notebook: Opened, theme: 
     panel.search.fill("piece")
     found += violations(lab.page, f"#{PANEL_ID}")
     panel.search.fill("")
+    panel.button("Export").click()
+    expect(panel.root.get_by_role("menuitem")).not_to_have_count(0)
+    found += violations(lab.page, f"#{PANEL_ID}")
+    lab.page.keyboard.press("Escape")
     assert found == []
 
 

@@ -345,6 +345,7 @@ export interface components {
          * @description A text, written once. ``size`` counts the characters of the whole; ``text`` is an excerpt when ``cut``.
          *
          *     With a ``media_type`` it is a picture in base64, ``size`` counts its bytes, and of a large one ``text`` is empty.
+         *     With the ``encoding`` ``zlib``, ``text`` is the base64 of the compressed UTF-8 of the whole.
          */
         Blob: {
             /**
@@ -354,6 +355,11 @@ export interface components {
             cut: boolean;
             /** Digest */
             digest: string;
+            /**
+             * Encoding
+             * @default null
+             */
+            encoding: "zlib" | null;
             /**
              * Event
              * @default blob
@@ -375,7 +381,7 @@ export interface components {
             text: string;
             /**
              * Version
-             * @default 1
+             * @default 2
              */
             version: number;
         };
@@ -462,13 +468,16 @@ export interface components {
          * @description A code block begins to run; ``index`` counts the blocks of a reply from 1.
          *
          *     ``review`` is what the user said to it where he was asked first; ``proposed`` is the model's code where the user
-         *     put other code in its place. A block that was rejected is not run.
+         *     put other code in its place. A block that was rejected is not run. ``inputs`` are the variables that it names and
+         *     that its run did not make, as they were then; a run tells of each once.
          */
         CodeStart: {
             /** Code */
             code: string;
             /** Index */
             index: number;
+            /** Inputs */
+            inputs?: components["schemas"]["ContextRecord"][];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -487,10 +496,11 @@ export interface components {
         };
         /**
          * ContextRecord
-         * @description A context, described but not copied.
+         * @description A context, or another value that code reads: described, and in full where it is small or was asked for.
          *
          *     ``size`` counts ``unit`` (characters, bytes, items, ...); ``digest`` is over the whole of a small context and over
-         *     the size and sampled blocks of a large one (``sampled``); ``preview`` shows its beginning.
+         *     the size and sampled blocks of a large one (``sampled``); ``preview`` shows its beginning. ``value`` names
+         *     the text that holds all of it (``trace.values``), ``expression`` what the notebook called it.
          */
         ContextRecord: {
             /**
@@ -498,6 +508,11 @@ export interface components {
              * @default null
              */
             digest: string | null;
+            /**
+             * Expression
+             * @default null
+             */
+            expression: string | null;
             /** Name */
             name: string;
             /**
@@ -522,6 +537,11 @@ export interface components {
              * @default null
              */
             unit: string | null;
+            /**
+             * Value
+             * @default null
+             */
+            value: string | null;
         };
         Conversation: {
             began: number;
@@ -575,7 +595,7 @@ export interface components {
             traceback: string | null;
         };
         /** @enum {string} */
-        FormatName: "notebook" | "markdown" | "html" | "jsonl" | "trajectory" | "display";
+        FormatName: "notebook" | "markdown" | "html" | "jsonl" | "trajectory" | "rlms" | "chat" | "otlp" | "display";
         FoundRun: {
             /** @description The partial one when the status is not ok. */
             answer: string | null;
@@ -612,6 +632,8 @@ export interface components {
             notebook_id?: number | null;
             output_tokens?: number;
             question: string;
+            /** @description The id of the run that was cut, and that it takes up again. */
+            resumes?: string | null;
             run_id: components["schemas"]["RunId"];
             session_id?: string | null;
             status: components["schemas"]["Status"];
@@ -875,6 +897,8 @@ export interface components {
             notebook_id: number | null;
             output_tokens: number;
             question: string;
+            /** @description The id of the run that was cut, and that it takes up again. */
+            resumes: string | null;
             run_id: components["schemas"]["RunId"];
             session_id: string | null;
             status: components["schemas"]["Status"];
@@ -1005,6 +1029,8 @@ export interface components {
             notebook_id?: number | null;
             output_tokens?: number;
             question: string;
+            /** @description The id of the run that was cut, and that it takes up again. */
+            resumes?: string | null;
             run_id: components["schemas"]["RunId"];
             session_id?: string | null;
             status: components["schemas"]["Status"];
@@ -1034,7 +1060,8 @@ export interface components {
          * RunStart
          * @description A recursive completion begins; ``batch`` and ``index`` (from 0) are set for a child that is a slot of a batch.
          *
-         *     ``settings`` are the notebook's own (``%config RLMMagics``) that a session is taken up again with.
+         *     ``settings`` are the notebook's own (``%config RLMMagics``) that a session is taken up again with. ``resumes`` is
+         *     the id of the run that was cut, and that this one takes up again.
          */
         RunStart: {
             /** Backend */
@@ -1079,6 +1106,11 @@ export interface components {
             notebook: string | null;
             /** Question */
             question: string;
+            /**
+             * Resumes
+             * @default null
+             */
+            resumes: string | null;
             /**
              * Session Id
              * @default null
@@ -1140,7 +1172,7 @@ export interface components {
             status: "ok" | "error" | "interrupted" | "limit";
             /**
              * Version
-             * @default 1
+             * @default 2
              */
             version: number;
         };
@@ -1183,7 +1215,7 @@ export interface components {
             started: number;
             /**
              * Version
-             * @default 1
+             * @default 2
              */
             version: number;
         };
@@ -1217,7 +1249,7 @@ export interface components {
             text: string;
             /**
              * Version
-             * @default 1
+             * @default 2
              */
             version: number;
         };
@@ -1336,6 +1368,11 @@ export interface components {
             /** @description Whether text is an excerpt; of a picture that is too large there is none. */
             cut: boolean;
             digest: components["schemas"]["Digest"];
+            /**
+             * @description How a value is held in full; zlib is the base64 of the compressed text.
+             * @enum {unknown}
+             */
+            encoding: "zlib" | null;
             /**
              * @description What picture it is; null for a text.
              * @enum {unknown}
@@ -1747,7 +1784,14 @@ export interface operations {
     };
     getArtifact: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description chat: Also a line for each sub-call: its prompt and its reply. */
+                subcalls?: boolean;
+                /** @description chat: Also runs that failed or were cut, up to their last reply. */
+                unanswered?: boolean;
+                /** @description otlp: With texts; without, only names, counts and times. */
+                capture_content?: boolean;
+            };
             header?: never;
             path: {
                 run_id: components["parameters"]["RunId"];
@@ -1767,7 +1811,7 @@ export interface operations {
                 content: {
                     "application/json": Record<string, never>;
                     "application/x-ipynb+json": Record<string, never>;
-                    "application/x-ndjson": Record<string, never>;
+                    "application/x-ndjson": string;
                     "text/html": string;
                     "text/markdown": string;
                 };

@@ -1,23 +1,30 @@
 /** What the panel and the commands do in Lab; what cannot be done is told in a notification. */
-import { Clipboard, Dialog, Notification, showDialog } from '@jupyterlab/apputils';
+import { Clipboard, Notification } from '@jupyterlab/apputils';
 import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { Contents } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import type { Api } from '../api/client';
-import type { ControlRequest, Decision } from '../api/types';
+import type { ControlRequest, Decision, Format } from '../api/types';
 import type { PanelModel } from '../model/panel';
-import { plainLine } from '../model/plain';
-import type { Actions, AnyRun } from '../panel/actions';
+import type { Actions, AnyRun, ExportPlace } from '../panel/actions';
 import { CommandIDs } from '../tokens';
 import type { ActiveNotebook } from './active';
+import { mayDelete } from './asking';
+import { isStillAtIt, replayRun, resumeRun } from './again';
 import { insertCode, revealCell, revealStep } from './cells';
-import { isTrace, type Documents } from './documents';
+import { notebookMeant, spansChosen, spanToShow, whereIs } from './chosen';
+import { isTrace, whyNoTrace, type Documents } from './documents';
+import { folderOf, saveBeside } from './beside';
 import { download } from './download';
 import { linkTo } from './links';
 import { newSession, resumeSession } from './sessions';
 
 /** Milliseconds that what is told stays: long enough to be read. */
 const READING = 5000;
+
+/** What is done in a notebook. */
+type Act = (panel: NotebookPanel) => Promise<void>;
 
 /** What the actions need. */
 export interface ActionsOptions {
@@ -26,6 +33,7 @@ export interface ActionsOptions {
   model: () => PanelModel;
   active: ActiveNotebook;
   documents: Documents;
+  contents: Contents.IManager;
   commands: CommandRegistry;
   trans: TranslationBundle;
 }
@@ -38,6 +46,7 @@ export class LabActions implements Actions {
     this._model = options.model;
     this._active = options.active;
     this._documents = options.documents;
+    this._contents = options.contents;
     this._commands = options.commands;
     this._trans = options.trans;
   }
@@ -70,7 +79,7 @@ export class LabActions implements Actions {
     void this._try(async () => {
       const path = run.trace_notebook ?? (await this._api.run(run.run_id)).trace_notebook;
       if (!path) {
-        Notification.warning(await this._whyNoTrace(run));
+        Notification.warning(await whyNoTrace(this._api, run, this._trans));
         return;
       }
       // It is read, as a rule: who runs it starts a kernel then.
@@ -89,16 +98,39 @@ export class LabActions implements Actions {
   }
 
   /** Copy a link to a run, or to a span in it. */
-  copyLink(runId: string, spanId: string | null, notebook = this._whereIs(runId)): void {
+  copyLink(runId: string, spanId: string | null, notebook = whereIs(this._model(), runId)): void {
     Clipboard.copyToSystem(linkTo(notebook, runId, spanId));
     Notification.success(this._trans.__('The link is in the clipboard.'), { autoClose: 2000 });
   }
 
-  /** Save a run as a file. */
-  exportRun(runId: string, format: string): void {
+  /** Return the formats that a run can be had in. */
+  formats(runId: string): Promise<readonly Format[]> {
+    return this._api.artifacts(runId);
+  }
+
+  /** Save a run as a file, which never takes the place of another one. */
+  exportRun(runId: string, format: string, place: ExportPlace = 'download'): void {
     void this._try(async () => {
       const { blob, name } = await this._api.artifact(runId, format);
-      download(blob, name);
+      await (place === 'beside' ? this._saveBeside(runId, name, blob) : download(blob, name));
+    });
+  }
+
+  /** Run a run's code once more with the recorded replies, in a cell at the end of its notebook. */
+  replayRun(run: AnyRun): void {
+    void this._inNotebookOf(run, panel => replayRun(panel, run.run_id));
+  }
+
+  /** Go on with a run that was cut, in a cell at the end of its notebook. */
+  resumeRun(run: AnyRun): void {
+    void this._inNotebookOf(run, async panel => {
+      if (isStillAtIt(panel, run)) {
+        this.tell(
+          this._trans.__('The kernel may still be at this run: interrupt it, then resume the run.')
+        );
+      } else {
+        await resumeRun(panel, run.run_id);
+      }
     });
   }
 
@@ -145,19 +177,7 @@ export class LabActions implements Actions {
   /** Delete a run, when the user says so. */
   deleteRun(run: AnyRun): void {
     void this._try(async () => {
-      const { button } = await showDialog({
-        title: this._trans.__('Delete this run?'),
-        body: this._trans.__(
-          '“%1” is deleted from the panel for good. The notebook and its trace notebook stay as they are.',
-          plainLine(run.question, 120)
-        ),
-        buttons: [
-          Dialog.cancelButton({ label: this._trans.__('Cancel') }),
-          Dialog.warnButton({ label: this._trans.__('Delete') })
-        ],
-        defaultButton: 0
-      });
-      if (button.accept) {
+      if (await mayDelete(run, this._trans)) {
         await this._api.deleteRun(run.run_id);
       }
     });
@@ -200,6 +220,23 @@ export class LabActions implements Actions {
     });
   }
 
+  private async _saveBeside(runId: string, name: string, blob: Blob): Promise<void> {
+    const notebook = await this._whereNow(runId);
+    if (notebook !== null) {
+      const path = await saveBeside(this._contents, folderOf(notebook), name, blob);
+      this._documents.offer(this._trans.__('The run was saved as %1.', path), path, this._trans);
+    }
+  }
+
+  /** Return where the notebook of a run is, however it was renamed; null, which is told, when it was deleted. */
+  private async _whereNow(runId: string): Promise<string | null> {
+    const { notebook } = await this._api.run(runId);
+    if (notebook === null) {
+      this.tell(this._trans.__('The notebook of this run was deleted.'));
+    }
+    return notebook;
+  }
+
   private async _notebookOf(run: AnyRun): Promise<NotebookPanel | null> {
     if (run.notebook === null) {
       this.tell(this._trans.__('The notebook of this run was deleted.'));
@@ -208,45 +245,34 @@ export class LabActions implements Actions {
     return this._documents.notebook(run.notebook);
   }
 
-  private async _whyNoTrace(run: AnyRun): Promise<string> {
-    if (run.notebook === null) {
-      return this._trans.__(
-        'This run belongs to no notebook any more, so it has no trace notebook.'
-      );
-    }
-    const problem = (await this._api.health()).trace_files[run.notebook];
-    return problem
-      ? this._trans.__('The trace notebook could not be written: %1', problem)
-      : this._trans.__(
-          'There is no trace notebook of this notebook yet. It is written while a run is under way and when it ends, unless traces are turned off.'
-        );
-  }
-
-  /** Return where the notebook is that a run was asked in, as far as the panel knows. */
-  private _whereIs(runId: string): string | null {
-    const { notebook, run } = this._model();
-    const listed = notebook?.runs.find(({ run_id }) => run_id === runId);
-    const known = run?.runId === runId ? run.run : listed;
-    return (known ?? listed)?.notebook ?? null;
-  }
-
-  private async _inNotebook(act: (panel: NotebookPanel) => Promise<void>): Promise<void> {
+  private async _inNotebook(act: Act): Promise<void> {
     await this._try(async () => {
       const path = notebookMeant(this._model(), this._active);
       if (path === null) {
         this.tell(this._trans.__('Open a notebook first.'));
         return;
       }
-      const isInFront = this._active.path === path;
-      const panel = isInFront ? this._active.panel : await this._documents.notebook(path);
-      if (panel !== null && isTrace(panel)) {
-        this.tell(
-          this._trans.__('This is a trace notebook, which is written anew. Open another one first.')
-        );
-      } else if (panel !== null) {
-        await act(panel);
-      }
+      await this._at(path, act);
     });
+  }
+
+  private async _inNotebookOf(run: AnyRun, act: Act): Promise<void> {
+    await this._try(async () => {
+      const path = await this._whereNow(run.run_id);
+      await (path !== null && this._at(path, act));
+    });
+  }
+
+  private async _at(path: string, act: Act): Promise<void> {
+    const isInFront = this._active.path === path;
+    const panel = isInFront ? this._active.panel : await this._documents.notebook(path);
+    if (panel !== null && isTrace(panel)) {
+      this.tell(
+        this._trans.__('This is a trace notebook, which is written anew. Open another one first.')
+      );
+    } else if (panel !== null) {
+      await act(panel);
+    }
   }
 
   private async _try(act: () => Promise<unknown>): Promise<void> {
@@ -263,30 +289,7 @@ export class LabActions implements Actions {
   private readonly _model: () => PanelModel;
   private readonly _active: ActiveNotebook;
   private readonly _documents: Documents;
+  private readonly _contents: Contents.IManager;
   private readonly _commands: CommandRegistry;
   private readonly _trans: TranslationBundle;
-}
-
-/** Return the id of the span at which a run is to be shown elsewhere; null when the panel goes along with the run. */
-export function spanToShow(model: PanelModel, runId: string): string | null {
-  const { run, span, follow } = model;
-  const goesAlong = follow && run?.state === 'live';
-  return run?.runId === runId && !goesAlong ? (span?.id ?? null) : null;
-}
-
-/** Return the ids of the chosen span of a run, and of those that it is in, from the inside out. */
-function spansChosen({ run, span }: PanelModel, runId: string): string[] {
-  const ids: string[] = [];
-  for (let at = run?.runId === runId ? span : null; at !== null; at = at.parent) {
-    ids.push(at.id);
-  }
-  return ids;
-}
-
-/** Return the path of the notebook in which a panel does something; null when there is none. */
-export function notebookMeant(model: PanelModel, active: ActiveNotebook): string | null {
-  if (model.notebook !== null) {
-    return model.notebook.path;
-  }
-  return model.run === null ? active.path : (model.run.run?.notebook ?? null);
 }

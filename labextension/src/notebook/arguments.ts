@@ -68,7 +68,12 @@ export const A_FORMAT: ReadonlyJSONObject = {
   type: 'object',
   properties: {
     run_id: RUN_ID,
-    format: { type: 'string', description: 'The format. Without it, the user is asked.' }
+    format: { type: 'string', description: 'The format. Without it, the user is asked.' },
+    place: {
+      enum: ['download', 'beside'],
+      description:
+        'To the downloads, or into the folder of the notebook. Without it, the downloads.'
+    }
   }
 };
 

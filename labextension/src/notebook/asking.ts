@@ -1,9 +1,10 @@
 /** What commands ask the user for when they were not told. */
-import { InputDialog } from '@jupyterlab/apputils';
+import { Dialog, InputDialog, showDialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Api } from '../api/client';
 import type { Session } from '../api/types';
 import { plainLine } from '../model/plain';
+import type { AnyRun } from '../panel/actions';
 
 /** Asks; null when the user says no. */
 export class Asking {
@@ -51,4 +52,21 @@ export class Asking {
     const chosen = value === null ? -1 : items.indexOf(value);
     return button.accept && chosen >= 0 ? chosen : null;
   }
+}
+
+/** Return whether the user says that a run may be deleted. */
+export async function mayDelete(run: AnyRun, trans: TranslationBundle): Promise<boolean> {
+  const { button } = await showDialog({
+    title: trans.__('Delete this run?'),
+    body: trans.__(
+      '“%1” is deleted from the panel for good. The notebook and its trace notebook stay as they are.',
+      plainLine(run.question, 120)
+    ),
+    buttons: [
+      Dialog.cancelButton({ label: trans.__('Cancel') }),
+      Dialog.warnButton({ label: trans.__('Delete') })
+    ],
+    defaultButton: 0
+  });
+  return button.accept;
 }

@@ -4,7 +4,7 @@ import { DisposableDelegate, DisposableSet, type IDisposable } from '@lumino/dis
 import * as schemas from './arguments';
 import type { Command, CommandsOptions } from './command';
 import { notebookCommands, panelCommands, tabCommands, wayCommands } from './panelcommands';
-import { noteCommands, runCommands, steeringCommands } from './runcommands';
+import { againCommands, noteCommands, runCommands, steeringCommands } from './runcommands';
 
 /** Add the commands. */
 export function addCommands(commands: CommandRegistry, options: CommandsOptions): IDisposable {
@@ -16,6 +16,7 @@ export function addCommands(commands: CommandRegistry, options: CommandsOptions)
     ...steeringCommands(options),
     ...noteCommands(options),
     ...notebookCommands(options),
+    ...againCommands(options),
     ...runCommands(options)
   };
   for (const [id, command] of Object.entries(all)) {

@@ -10,7 +10,7 @@ import { rlmIcon } from '../icon';
 import type { PanelModel } from '../model/panel';
 import { CommandIDs } from '../tokens';
 import * as schemas from './arguments';
-import { notebookMeant, spanToShow } from './actions';
+import { notebookMeant, spanToShow } from './chosen';
 import { onRun, text, type Command, type CommandsOptions } from './command';
 
 /** Return the commands of the panel. */

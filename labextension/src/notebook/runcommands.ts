@@ -4,10 +4,13 @@ import {
   deleteIcon,
   downloadIcon,
   editIcon,
+  fastForwardIcon,
   notebookIcon,
+  refreshIcon,
   runIcon,
   stopIcon
 } from '@jupyterlab/ui-components';
+import { isCut } from '../model/again';
 import type { AnyRun } from '../panel/actions';
 import { CommandIDs } from '../tokens';
 import * as schemas from './arguments';
@@ -83,6 +86,35 @@ export function noteCommands(options: CommandsOptions): Record<string, Command> 
   };
 }
 
+/** Return the commands that go through a run once more. */
+export function againCommands(options: CommandsOptions): Record<string, Command> {
+  const { actions, trans } = options;
+  return {
+    [CommandIDs.replayRun]: {
+      label: trans.__('Replay the Run'),
+      caption: trans.__(
+        'Run its code once more with the recorded replies, in a new cell, and tell what differs'
+      ),
+      icon: refreshIcon,
+      args: schemas.A_RUN,
+      ...onRun(
+        options,
+        run => actions.replayRun(run),
+        run => !isRunning(run)
+      )
+    },
+    [CommandIDs.resumeRun]: {
+      label: trans.__('Resume the Run'),
+      caption: trans.__(
+        'Go on where the run was cut, in a new cell; what was answered is not paid for again'
+      ),
+      icon: fastForwardIcon,
+      args: schemas.A_RUN,
+      ...onRun(options, run => actions.resumeRun(run), isCut)
+    }
+  };
+}
+
 /** Return the commands that read, keep or delete a run. */
 export function runCommands(options: CommandsOptions): Record<string, Command> {
   const { actions, asking, panels, trans } = options;
@@ -102,7 +134,8 @@ export function runCommands(options: CommandsOptions): Record<string, Command> {
       ...onRun(options, async (run, args) => {
         const format = text(args.format) ?? (await asking.format(run.run_id));
         if (format) {
-          actions.exportRun(run.run_id, format);
+          const place = args.place === 'beside' ? 'beside' : 'download';
+          actions.exportRun(run.run_id, format, place);
         }
       })
     },

@@ -13,7 +13,7 @@ export interface ButtonProps {
   onClick: () => void;
   disabled?: boolean;
   pressed?: boolean;
-  tone?: 'plain' | 'error' | 'primary';
+  tone?: 'plain' | 'error' | 'primary' | 'link';
   popup?: 'menu';
   expanded?: boolean;
   'data-rlm'?: string;

@@ -56,6 +56,41 @@ export const Steering = memo(function Steering(props: SteeringProps): ReactEleme
   );
 });
 
+interface AgainProps {
+  known: AnyRun;
+  /** Whether it was cut, and nothing went on with it since. */
+  resumable: boolean;
+}
+
+/** The buttons that go through a run once more, when it is over. */
+export const Again = memo(function Again({ known, resumable }: AgainProps): ReactElement | null {
+  const { trans, actions } = useSurroundings();
+  if (known.status === null) {
+    return null;
+  }
+  return (
+    <>
+      {resumable && (
+        <Button
+          label={trans.__('Resume')}
+          title={trans.__(
+            'Resume this run: a new cell goes on where it was cut. Calls that were answered are not sent, or paid for, again.'
+          )}
+          tone="primary"
+          onClick={() => actions.resumeRun(known)}
+        />
+      )}
+      <Button
+        label={trans.__('Replay')}
+        title={trans.__(
+          'Replay this run: a new cell runs its code once more with the recorded replies, and tells what differs. No model is asked.'
+        )}
+        onClick={() => actions.replayRun(known)}
+      />
+    </>
+  );
+});
+
 interface MoreProps {
   known: AnyRun;
   spanId: string | null;
@@ -65,6 +100,7 @@ interface MoreProps {
 export const More = memo(function More({ known, spanId }: MoreProps): ReactElement {
   const { trans, actions } = useSurroundings();
   const isOver = known.status !== null;
+  const session = known.session_id;
   return (
     <Popup
       label={trans.__('More')}
@@ -77,6 +113,18 @@ export const More = memo(function More({ known, spanId }: MoreProps): ReactEleme
               label: trans.__('Copy a link to this'),
               onSelect: () => actions.copyLink(known.run_id, spanId)
             },
+            ...(isOver && session !== null
+              ? [
+                  {
+                    key: 'session',
+                    label: trans.__('Go on with its session'),
+                    title: trans.__(
+                      'What is asked next follows upon what was asked in that session'
+                    ),
+                    onSelect: () => actions.resumeSession(session)
+                  }
+                ]
+              : []),
             ...(isOver
               ? [
                   {

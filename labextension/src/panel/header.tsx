@@ -2,14 +2,16 @@
 import type { ReactElement } from 'react';
 import { memo, useCallback, useRef, useState } from 'react';
 
+import { canResume } from '../model/again';
 import { clockTime, count } from '../model/format';
 import type { PanelModel } from '../model/panel';
 import type { RunModel } from '../model/run';
 import type { AnyRun } from './actions';
 import { Button } from './button';
-import { More, Steering } from './controls';
+import { Again, More, Steering } from './controls';
 import { cutAt, SHOWN } from './detail/pages';
 import { hasDraft } from './drafts';
+import { Lineage } from './lineage';
 import { Note, noteDraft } from './note';
 import { Progress } from './progress';
 import { useStatusWords } from './runs';
@@ -111,20 +113,18 @@ interface HeaderProps {
 
 /** The header of a run. */
 export function Header({ model, run, known, visible }: HeaderProps): ReactElement {
-  const { trans, actions } = useSurroundings();
+  const { actions } = useSurroundings();
   const [noteOpen, setNoteOpen] = useState(() => hasDraft(noteDraft(run.runId)));
   const isLive = run.state === 'live' && known.status === null;
   const status = known.status ?? 'running';
   const standing = standingOf(model, run);
   const words = useWords(run, standing);
   const asOf = useAsOf(run);
-  const session = known.session_id;
   const asked = useRef(false);
   const onNote = useCallback(() => {
     asked.current = true;
     setNoteOpen(open => !open);
   }, []);
-  const canResume = session && (status === 'interrupted' || status === 'limit');
   return (
     <div
       className="jp-rlm-Header"
@@ -136,14 +136,13 @@ export function Header({ model, run, known, visible }: HeaderProps): ReactElemen
       <div className="jp-rlm-line jp-rlm-Header-state">
         <span className="jp-rlm-Dot" data-status={standing} />
         <bdi className="jp-rlm-grow">{words}</bdi>
-        {canResume && (
-          <Button
-            label={trans.__('Resume session')}
-            onClick={() => actions.resumeSession(session)}
-          />
+        {/* Without its beginning nobody knows what it did. */}
+        {run.tree.root !== null && (
+          <Again known={known} resumable={canResume(known, model.notebook?.runs ?? [])} />
         )}
         <More known={known} spanId={model.span?.id ?? null} />
       </div>
+      <Lineage model={model} run={run} />
       {isLive && (
         <Steering
           known={known}

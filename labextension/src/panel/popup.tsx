@@ -4,15 +4,19 @@ import { useEffect, useId, useLayoutEffect, useRef, useState } from 'react';
 
 import { Button } from './button';
 
-/** One thing that a menu offers; with `checked` it can be ticked, and the menu stays open. */
+/** One thing that a menu offers; with `checked` it can be ticked. */
 export interface MenuItem {
   key: string;
   label: string;
   note?: string;
+  /** What it is, in a sentence below the label. */
+  description?: string;
   title?: string;
   checked?: boolean;
   /** Whether one of its group is chosen, or each for itself. */
   choice?: 'one' | 'many';
+  /** Whether the menu is there still when it was chosen; that of many always is. */
+  stays?: boolean;
   danger?: boolean;
   onSelect: () => void;
 }
@@ -29,6 +33,9 @@ interface PopupProps {
   title?: string;
   children?: ReactNode;
   groups: readonly MenuGroup[];
+  /** What is told in place of items that are not here. */
+  told?: string;
+  onOpen?: () => void;
   'data-rlm'?: string;
 }
 
@@ -52,18 +59,23 @@ function step(menu: HTMLElement, key: string): void {
 }
 
 function Item({ item, onDone }: { item: MenuItem; onDone: () => void }): ReactElement {
+  const id = useId();
+  const isDescribed = item.description !== undefined;
   return (
     <button
       type="button"
       role={roleOf(item)}
       aria-checked={item.checked}
+      aria-labelledby={isDescribed ? `${id}-label` : undefined}
+      aria-describedby={isDescribed ? `${id}-description` : undefined}
       title={item.title}
       tabIndex={-1}
       className="jp-rlm-Menu-item"
       data-tone={item.danger ? 'error' : 'plain'}
+      data-stays={item.stays}
       onClick={() => {
         item.onSelect();
-        if (item.choice !== 'many') {
+        if (item.choice !== 'many' && !item.stays) {
           onDone();
         }
       }}
@@ -71,7 +83,16 @@ function Item({ item, onDone }: { item: MenuItem; onDone: () => void }): ReactEl
       <span className="jp-rlm-Menu-tick" aria-hidden="true">
         {item.checked ? '✓' : ''}
       </span>
-      <bdi className="jp-rlm-cut">{item.label}</bdi>
+      <span className="jp-rlm-Menu-text">
+        <bdi id={`${id}-label`} className="jp-rlm-cut">
+          {item.label}
+        </bdi>
+        {isDescribed && (
+          <span id={`${id}-description`} className="jp-rlm-Menu-description jp-rlm-dim" dir="auto">
+            {item.description}
+          </span>
+        )}
+      </span>
       {item.note !== undefined && <span className="jp-rlm-dim jp-rlm-num">{item.note}</span>}
     </button>
   );
@@ -80,6 +101,7 @@ function Item({ item, onDone }: { item: MenuItem; onDone: () => void }): ReactEl
 interface MenuProps {
   label: string;
   groups: readonly MenuGroup[];
+  told?: string;
   onClose: (back: boolean) => void;
 }
 
@@ -111,14 +133,21 @@ function Group({ group, onDone }: { group: MenuGroup; onDone: () => void }): Rea
   );
 }
 
-function Menu({ label, groups, onClose }: MenuProps): ReactElement {
-  const menu = useRef<HTMLDivElement>(null);
-  useOutside(menu, onClose);
+/** Focus the item that is chosen, or the first one, or the menu itself as long as it has none. */
+function useFocus(menu: RefObject<HTMLElement>, hasItems: boolean): void {
   useLayoutEffect(() => {
     const node = menu.current;
-    const first = node?.querySelector<HTMLElement>('[aria-checked="true"]');
-    (first ?? node?.querySelector<HTMLElement>('[role^="menuitem"]'))?.focus();
-  }, []);
+    const items = '[role^="menuitem"]:not([data-stays="true"])';
+    const chosen = node?.querySelector<HTMLElement>(`${items}[aria-checked="true"]`);
+    (chosen ?? node?.querySelector<HTMLElement>(items) ?? node)?.focus();
+  }, [menu, hasItems]);
+}
+
+function Menu({ label, groups, told, onClose }: MenuProps): ReactElement {
+  const menu = useRef<HTMLDivElement>(null);
+  useOutside(menu, onClose);
+  const hasItems = groups.some(group => group.items.length > 0);
+  useFocus(menu, hasItems);
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>): void => {
     if (event.key === 'Escape') {
       onClose(true);
@@ -136,7 +165,7 @@ function Menu({ label, groups, onClose }: MenuProps): ReactElement {
   return (
     <div
       ref={menu}
-      role="menu"
+      role={hasItems ? 'menu' : 'group'}
       aria-label={label}
       tabIndex={-1}
       className="jp-rlm-Menu"
@@ -145,6 +174,11 @@ function Menu({ label, groups, onClose }: MenuProps): ReactElement {
       {groups.map(group => (
         <Group key={group.key} group={group} onDone={() => onClose(true)} />
       ))}
+      {told !== undefined && (
+        <p className="jp-rlm-Menu-told jp-rlm-dim" role="status" dir="auto">
+          {told}
+        </p>
+      )}
     </div>
   );
 }
@@ -168,11 +202,18 @@ export function Popup(props: PopupProps): ReactElement {
         popup="menu"
         expanded={open}
         data-rlm={props['data-rlm']}
-        onClick={() => setOpen(!open)}
+        onClick={() => {
+          if (!open) {
+            props.onOpen?.();
+          }
+          setOpen(!open);
+        }}
       >
         {props.children}
       </Button>
-      {open && <Menu label={props.label} groups={props.groups} onClose={close.current} />}
+      {open && (
+        <Menu label={props.label} groups={props.groups} told={props.told} onClose={close.current} />
+      )}
     </span>
   );
 }

@@ -1,14 +1,14 @@
 /** The first line: whose runs these are, and what can be done with them. */
-import { addIcon, downloadIcon, launchIcon, settingsIcon } from '@jupyterlab/ui-components';
+import { addIcon, launchIcon, settingsIcon } from '@jupyterlab/ui-components';
 import type { ReactElement } from 'react';
-import { memo, useMemo } from 'react';
+import { memo } from 'react';
 
 import type { Session } from '../api/types';
 import type { NotebookModel } from '../model/notebook';
 import { count, dateTime, shortTime } from '../model/format';
 import { plainLine } from '../model/plain';
-import type { ExportFormat } from './actions';
 import { Button, Icon, Sign } from './button';
+import { Exports } from './exports';
 import { type MenuGroup, Popup } from './popup';
 import { useSurroundings } from './surroundings';
 
@@ -71,33 +71,6 @@ function Sessions({ notebook, sessions, session }: SessionsProps): ReactElement 
   );
 }
 
-function useExports(runId: string | null): MenuGroup[] {
-  const { trans, actions } = useSurroundings();
-  return useMemo(() => {
-    const formats: [ExportFormat, string][] = [
-      ['notebook', trans.__('Notebook')],
-      ['markdown', trans.__('Markdown')],
-      ['html', trans.__('Web page')],
-      ['jsonl', trans.__('Events (JSON lines)')],
-      ['trajectory', trans.__('Trajectory')]
-    ];
-    if (runId === null) {
-      return [];
-    }
-    return [
-      {
-        key: 'formats',
-        heading: trans.__('Save the run as'),
-        items: formats.map(([format, label]) => ({
-          key: format,
-          label,
-          onSelect: () => actions.exportRun(runId, format)
-        }))
-      }
-    ];
-  }, [actions, runId, trans]);
-}
-
 interface TopProps {
   notebook: NotebookModel | null;
   sessions: readonly Session[];
@@ -111,7 +84,6 @@ export const Top = memo(function Top(props: TopProps): ReactElement {
   const { notebook, sessions, session, path, runId } = props;
   const { trans, actions } = useSurroundings();
   const { openInTab, openSettings } = actions;
-  const exports = useExports(runId);
   return (
     <div className="jp-rlm-Top jp-rlm-line">
       <span className="jp-rlm-Top-title">RLM</span>
@@ -130,11 +102,7 @@ export const Top = memo(function Top(props: TopProps): ReactElement {
           <Icon icon={addIcon} />
         </Button>
       )}
-      {runId !== null && (
-        <Popup label={trans.__('Export')} groups={exports}>
-          <Icon icon={downloadIcon} />
-        </Popup>
-      )}
+      {runId !== null && <Exports key={runId} runId={runId} hasNotebook={path !== null} />}
       {runId !== null && notebook && openInTab && (
         <Button label={trans.__('Open in a tab')} onClick={() => openInTab(runId)}>
           <Icon icon={launchIcon} />

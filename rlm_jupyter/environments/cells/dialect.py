@@ -73,6 +73,7 @@ class IPythonDialect:
     """
 
     _history_is_anothers = True
+    _shows_figures = True
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
@@ -117,7 +118,7 @@ class IPythonDialect:
             try:
                 yield step
             finally:
-                show(figures.own)
+                show(figures.own if self._shows_figures else {})
 
 
 def own_variables(shell: InteractiveShell, variables: Mapping[str, Any]) -> dict[str, Any]:

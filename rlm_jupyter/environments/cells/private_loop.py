@@ -13,7 +13,7 @@ from rlm_jupyter.core.interrupts import model_code
 from .time_limit import TimeIsUp, TimeLimit
 from .traceback_text import traceback_text
 
-__all__ = ["PrivateLoop"]
+__all__ = ["PrivateLoop", "no_running_loop"]
 
 _PATIENCE = 1.0  # seconds that cancelled tasks have to clean up
 
@@ -32,7 +32,7 @@ class PrivateLoop:
     def run(self, coroutine: Coroutine[Any, Any, Any], limit: TimeLimit) -> Any:
         """Return the coroutine's result. An interrupt, or the limit, cancels it, lets it clean up, and is raised."""
         loop = self._opened()
-        with _no_running_loop():
+        with no_running_loop():
             task = loop.create_task(coroutine)
             try:
                 with limit, model_code():
@@ -62,7 +62,7 @@ class PrivateLoop:
         if not awaits and asyncio._get_running_loop() is None:
             yield
             return
-        with _no_running_loop():
+        with no_running_loop():
             asyncio._set_running_loop(self._opened())
             try:
                 yield
@@ -78,7 +78,7 @@ class PrivateLoop:
         loop, self._loop = self._loop, None
         if loop is None:
             return []
-        with _no_running_loop():
+        with no_running_loop():
             left = asyncio.all_tasks(loop)
             for task in left:
                 task.cancel()
@@ -112,7 +112,8 @@ async def _settled(tasks: Collection[asyncio.Task[Any]]) -> None:
 
 
 @contextmanager
-def _no_running_loop() -> Iterator[None]:
+def no_running_loop() -> Iterator[None]:
+    """Lay the thread's running event loop aside, so that another one can run meanwhile."""
     outer = asyncio._get_running_loop()
     if outer is None:
         yield

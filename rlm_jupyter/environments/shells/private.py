@@ -123,6 +123,17 @@ class PrivateShell(InteractiveShell):
             msg = f"There are no windows here: {gui!r} cannot be used. %matplotlib inline shows figures in the cell."
             raise UsageError(msg)
 
+    def enable_matplotlib(self, gui: Any = None) -> Any:
+        """Show figures as pictures in this shell, too: matplotlib sees to it in the first of a process only."""
+        enable: Any = super().enable_matplotlib
+        chosen = enable(gui)
+        from IPython.core.pylabtools import select_figure_formats
+        from matplotlib_inline.config import InlineBackend
+
+        inline: Any = InlineBackend.instance()
+        select_figure_formats(self, inline.figure_formats, **inline.print_figure_kwargs)
+        return chosen
+
     def init_ipython_dir(self, ipython_dir: Any) -> None:
         """Keep what extensions and magics write to the profile in a folder of this shell's own."""
         self.ipython_dir = self._folder.name

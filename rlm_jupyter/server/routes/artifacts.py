@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from jupyter_server.auth.decorator import authorized
 from tornado import web
+
+from rlm_jupyter.trace.file_names import artifact_name
 
 from .base import RLMHandler
 
@@ -20,9 +21,6 @@ __all__ = ["ArtifactHandler", "ArtifactsHandler"]
 
 _INERT = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 """What models and code wrote is in it: opened in a browser it runs nothing, loads nothing, and has no origin."""
-
-_UNSAFE = re.compile(r"[^\w .()+-]")
-_STEM_LENGTH = 50  # characters: with four bytes each, and what follows, it is still a name that file systems take
 
 
 class ArtifactsHandler(RLMHandler):
@@ -61,11 +59,13 @@ class ArtifactHandler(RLMHandler):
         if form is None:
             msg = f"There is no such form. There are: {', '.join(FORMATS)}."
             raise web.HTTPError(404, msg)
+        asked = {option: self.choice(option, ("true", "false")) for option in form.options}
+        options = {option: value == "true" for option, value in asked.items() if value is not None}
         store = self.services.store
         self.set_header("Content-Security-Policy", _INERT)
         self.set_header("Content-Disposition", _attachment(_file_name(run, form)))
         is_text = form.media_type.startswith("text/")
-        await self.send(lambda: _rendered(store, run_id, form), form.media_type + "; charset=utf-8" * is_text)
+        await self.send(lambda: _rendered(store, run_id, form, options), form.media_type + "; charset=utf-8" * is_text)
 
     def write_error(self, status_code: int, **kwargs: object) -> None:
         """Answer with JSON, which is no file to keep."""
@@ -73,19 +73,17 @@ class ArtifactHandler(RLMHandler):
         super().write_error(status_code, **kwargs)
 
 
-def _rendered(store: Store, run_id: str, form: Format) -> bytes:
+def _rendered(store: Store, run_id: str, form: Format, options: dict[str, bool]) -> bytes:
     trace = store.trace(run_id)
     if trace is None or trace.root is None:
         msg = "The beginning of this run has not arrived, so there is nothing to render. Try again when it is whole."
         raise web.HTTPError(409, msg, reason="Beginning missing")
-    return form.render(trace).encode("utf-8", "replace")
+    return form.export(trace, **options).encode("utf-8", "replace")
 
 
 def _file_name(run: RunRow, form: Format) -> str:
-    """Return a name for a file of the run: the notebook's, and the part of the run's id that tells it from others."""
-    name = (run.notebook or "run").rpartition("/")[2].removesuffix(".ipynb")
-    stem = _UNSAFE.sub("_", name).strip(" .")[:_STEM_LENGTH] or "run"
-    return f"{stem}-{run.run_id[:20]}{form.extension}"
+    """Return a name for a file of the run."""
+    return artifact_name(run.notebook, run.question, run.began, run.run_id, form.extension)
 
 
 def _attachment(file_name: str) -> str:

@@ -53,9 +53,19 @@ def published_document() -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     schemas.update(_model_schemas())
     schemas["FormatName"]["enum"] = list(FORMATS)
-    artifact = document["paths"]["/rlm-jupyter/runs/{run_id}/artifacts/{format}"]["get"]["responses"]["200"]
-    artifact["content"] = {
-        media_type: {"schema": {"type": "object" if media_type.endswith("json") else "string"}}
+    artifact = document["paths"]["/rlm-jupyter/runs/{run_id}/artifacts/{format}"]["get"]
+    artifact["parameters"] = [
+        {
+            "name": name,
+            "in": "query",
+            "description": f"{form.name}: {option.summary}",
+            "schema": {"type": "boolean", "default": option.default},
+        }
+        for form in FORMATS.values()
+        for name, option in form.options.items()
+    ]
+    artifact["responses"]["200"]["content"] = {
+        media_type: {"schema": {"type": "object" if media_type.endswith(("/json", "+json")) else "string"}}
         for media_type in sorted({form.media_type for form in FORMATS.values()})
     }
     return document

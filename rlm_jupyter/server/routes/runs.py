@@ -154,6 +154,7 @@ def _run(run: RunRow, *, listed: bool) -> dict[str, Any]:
         "output_tokens": run.output_tokens,
         "cost": run.cost,
         "max_iterations": run.max_iterations,
+        "resumes": run.resumes,
     }
 
 
@@ -200,4 +201,4 @@ def _digests(event: dict[str, Any]) -> Iterator[str]:
 
 def _text(text: Any) -> dict[str, Any]:
     told = {"digest": text.digest, "size": text.size, "text": text.text, "cut": text.cut}
-    return {**told, "media_type": text.media_type}
+    return {**told, "media_type": text.media_type, "encoding": text.encoding}

@@ -1,4 +1,4 @@
-"""The part of a run that a notebook shows, so that a huge run need not be read: the rest of it is only counted."""
+"""What a notebook needs of a run: all of it, to be played again, or of a huge run a part; the rest is only counted."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .reading import event_text
+from .reading import damage, event_text, read_event
 
 if TYPE_CHECKING:
     from rlm_jupyter.trace.omitted import Omitted
-    from rlm_jupyter.trace.schema import Blob, Event, SpanEnd, SpanStart, SpanText
+    from rlm_jupyter.trace.schema import Blob, Event, SpanText
     from rlm_jupyter.trace.trace import Trace
 
 __all__ = ["excerpt"]
@@ -23,6 +23,10 @@ _BELOW_ONE = {"subcall": 50, "run": 100}
 # In the run itself, and once more in all of its child runs together.
 _IN_ALL = {"subcall": 1_500, "run": 500}
 _OTHERS_IN_ALL = 5_000
+
+_WHOLE_SPANS = 10_000
+_WHOLE_SIZE = 50_000_000
+"""Spans of a run, and characters of all that they tell, that is taken as a whole once it has ended: to be played."""
 
 _Row: TypeAlias = tuple[str, str | None, str, str | None, int | None, int | None, float | None, int | None, bool]
 
@@ -41,24 +45,29 @@ _PIECES = """
     ORDER BY pieces.seq
 """
 _MOST_PIECES = 2_000  # of replies that never came as a whole; four of them are told in a second
-_TEXTS = "SELECT seq, digest, size, cut, text, media_type FROM texts WHERE run = ? AND digest IN ({})"
+_TEXTS = "SELECT seq, digest, size, cut, text, media_type, encoding FROM texts WHERE run = ? AND digest IN ({})"
 _CHUNK = 500  # old SQLites take 999 values
 
 
 def excerpt(connection: sqlite3.Connection, run_id: str) -> Trace | None:
-    """Return the trace of a run without the spans that nobody would read; None while its beginning is missing."""
-    from rlm_jupyter.trace.schema import ROOT_SPAN
+    """Return the trace of a run that a notebook shows and holds; None while its beginning is missing.
+
+    Of one that is under way, or huge, without the spans that nobody would read.
+    """
+    from rlm_jupyter.trace.schema import ROOT_SPAN, SpanEnd, SpanStart
     from rlm_jupyter.trace.trace import Trace, digests_in
 
-    query = "SELECT id, version, last_seq FROM own_runs WHERE run_id = ?"
+    query = "SELECT id, version, last_seq, events, status, bytes FROM own_runs WHERE run_id = ?"
     found = connection.execute(query, (run_id,)).fetchone()
     if found is None:
         return None
-    key, version, last_seq = found
-    chosen = _Chosen()
+    key, version, last_seq, events_here, status, size = found
+    whole = status is not None and size <= _WHOLE_SIZE and _count(connection, key) <= _WHOLE_SPANS
+    chosen = _Chosen(whole=whole)
     for row in connection.execute(_SPANS, (key,)):
         chosen.see(row)
-    spans = list(_spans(connection, run_id, key, version, list(chosen.spans)))
+    lines = list(_lines(connection, run_id, key, version, list(chosen.spans)))
+    spans = [event for event in map(read_event, lines) if isinstance(event, SpanStart | SpanEnd)]
     digests = dict.fromkeys(digest for event in spans for digest in digests_in(event))
     events: list[Event] = [*spans]
     asked = [event.span_id for event in spans if event.event == "start" and event.payload.kind == "model_call"]
@@ -66,30 +75,24 @@ def excerpt(connection: sqlite3.Connection, run_id: str) -> Trace | None:
     events += _texts(connection, run_id, key, version, list(digests))
     built = Trace(sorted(events, key=lambda event: event.seq))
     built.omitted = chosen.omitted
+    built.damage = damage(last_seq, events_here, len(lines) - len(spans))
     return built if built.root is not None and built.root.span_id == ROOT_SPAN else None
 
 
-def _spans(
+def _count(connection: sqlite3.Connection, key: int) -> int:
+    return int(connection.execute("SELECT count(*) FROM spans WHERE run = ?", (key,)).fetchone()[0])
+
+
+def _lines(
     connection: sqlite3.Connection, run_id: str, key: int, version: int, span_ids: Sequence[str]
-) -> Iterator[SpanStart | SpanEnd]:
-    from pydantic import ValidationError
-
-    from rlm_jupyter.trace.schema import SpanEnd, SpanStart, event_adapter
-
+) -> Iterator[str]:
+    """Yield the events of these spans as JSON."""
     for row in _rows(connection, _EVENTS, key, span_ids):
         start_seq, end_seq, span_id, parent_id, status, started, ended, begun, done = row
-        lines = []
         if start_seq is not None:
-            lines.append(event_text(run_id, version, start_seq, "start", span_id, parent_id, started, begun))
+            yield event_text(run_id, version, start_seq, "start", span_id, parent_id, started, begun)
         if end_seq is not None:
-            lines.append(event_text(run_id, version, end_seq, "end", span_id, status, ended, done))
-        for line in lines:
-            try:
-                event = event_adapter.validate_json(line)
-            except ValidationError:  # it was sound when it was stored: a newer version may see that otherwise
-                continue
-            if isinstance(event, SpanStart | SpanEnd):
-                yield event
+            yield event_text(run_id, version, end_seq, "end", span_id, status, ended, done)
 
 
 def _pieces(
@@ -108,8 +111,9 @@ def _texts(
 ) -> Iterator[Blob]:
     from rlm_jupyter.trace.schema import Blob
 
-    for seq, digest, size, cut, text, media_type in _rows(connection, _TEXTS, key, digests):
+    for seq, digest, size, cut, text, media_type, encoding in _rows(connection, _TEXTS, key, digests):
         told = {"digest": digest, "size": size, "text": text, "cut": bool(cut), "media_type": media_type}
+        told["encoding"] = encoding
         yield Blob(version=version, run_id=run_id, seq=seq, **told)
 
 
@@ -120,9 +124,10 @@ def _rows(connection: sqlite3.Connection, query: str, key: int, names: Sequence[
 
 
 class _Chosen:
-    """Takes in spans, parents first, and chooses those that are shown."""
+    """Takes in spans, parents first, and chooses those that are shown: all of a ``whole``."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool) -> None:
+        self._whole = whole
         self.spans: dict[str, int] = {}
         """Those that were chosen, and in how many child runs each stands."""
         self.omitted: dict[str, Omitted] = {}
@@ -157,6 +162,8 @@ class _Chosen:
 
     def _is_shown(self, parent: str, kind: str) -> bool:
         """Return whether one more span of the kind is shown below its parent."""
+        if self._whole:
+            return True
         if parent in self._closed and kind != "iteration":
             return False  # of a run that is told in a line, the iterations are counted
         sort = kind if kind in _IN_ALL else "other"

@@ -60,7 +60,7 @@ _END = """
     WHERE end_seq IS NULL AND kind = excluded.kind
 """
 _TEXT = """
-    INSERT INTO texts (run, digest, seq, size, cut, text, media_type) VALUES (?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO texts (run, digest, seq, size, cut, text, media_type, encoding) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (run, digest) DO NOTHING
 """
 _PIECE = """
@@ -69,16 +69,18 @@ _PIECE = """
 """
 _RUN_START = """
     UPDATE runs SET started = 1, began = ?, question = ?, model = ?, backend = ?, environment = ?, session_id = ?,
-        turn = ?, cell_id = ?, max_iterations = ?
+        turn = ?, cell_id = ?, max_iterations = ?, resumes = ?
     WHERE id = ?
 """
 _RUN_END = "UPDATE runs SET status = ?, ended = ?, answer = ?, error = ?, abandoned = NULL WHERE id = ?"
 
 _STORED = """
-    SELECT span_id, 'start', parent_id, started, start_payload, NULL FROM spans WHERE run = :run AND start_seq = :seq
-    UNION ALL SELECT span_id, 'end', status, ended, end_payload, NULL FROM spans WHERE run = :run AND end_seq = :seq
-    UNION ALL SELECT span_id, 'text', at, anew, text, NULL FROM pieces WHERE run = :run AND seq = :seq
-    UNION ALL SELECT digest, 'blob', size, cut, text, media_type FROM texts WHERE run = :run AND seq = :seq
+    SELECT span_id, 'start', parent_id, started, start_payload, NULL, NULL FROM spans
+        WHERE run = :run AND start_seq = :seq
+    UNION ALL SELECT span_id, 'end', status, ended, end_payload, NULL, NULL FROM spans
+        WHERE run = :run AND end_seq = :seq
+    UNION ALL SELECT span_id, 'text', at, anew, text, NULL, NULL FROM pieces WHERE run = :run AND seq = :seq
+    UNION ALL SELECT digest, 'blob', size, cut, text, media_type, encoding FROM texts WHERE run = :run AND seq = :seq
 """
 
 
@@ -207,8 +209,8 @@ class IncomingRun:
             if event.event == "text":
                 piece = (self.key, event.span_id, event.seq, event.at, event.anew, event.text)
                 return self.connection.execute(_PIECE, piece).rowcount == 1
-            row = (self.key, event.digest, event.seq, event.size, event.cut, event.text, event.media_type)
-            return self.connection.execute(_TEXT, row).rowcount == 1
+            row = (self.key, event.digest, event.seq, event.size, event.cut, event.text)
+            return self.connection.execute(_TEXT, (*row, event.media_type, event.encoding)).rowcount == 1
         except (ValueError, OverflowError, RecursionError):  # a text or a value that has no place in JSON or a table
             return False
 
@@ -246,7 +248,7 @@ class IncomingRun:
         self.session_id = _name(begun.session_id)
         row = (event.started, begun.question, begun.model, begun.backend, begun.environment)
         place = (self.session_id, _countable(begun.turn), _name(begun.cell_id))
-        self._describe(_RUN_START, (*row, *place, _countable(begun.max_iterations)))
+        self._describe(_RUN_START, (*row, *place, _countable(begun.max_iterations), _name(begun.resumes)))
 
     def _end_run(self, event: SpanEnd, outcome: Any) -> None:
         self.ended, self.status, self.abandoned = True, event.status, None
@@ -273,13 +275,13 @@ class IncomingRun:
 
 def _said(event: _Event) -> tuple[Any, ...]:
     if event.event == "blob":
-        return (event.digest, "blob", event.size, int(event.cut), event.text, event.media_type)
+        return (event.digest, "blob", event.size, int(event.cut), event.text, event.media_type, event.encoding)
     if event.event == "text":
-        return (event.span_id, "text", event.at, int(event.anew), event.text, None)
+        return (event.span_id, "text", event.at, int(event.anew), event.text, None, None)
     text = event.payload.model_dump_json()
     if event.event == "start":
-        return (event.span_id, "start", event.parent_id, event.started, text, None)
-    return (event.span_id, "end", event.status, event.ended, text, None)
+        return (event.span_id, "start", event.parent_id, event.started, text, None, None)
+    return (event.span_id, "end", event.status, event.ended, text, None, None)
 
 
 def _countable(number: int | None) -> int | None:

@@ -185,7 +185,13 @@ _LOST: Migration = (
     """,
 )
 
-MIGRATIONS: Sequence[Migration] = (_FIRST, _ITERATION_LIMIT, _PIECES, _LOST)
+# Which run it takes up again; of runs that were stored before, there is none.
+_RESUMED: Migration = ("ALTER TABLE runs ADD COLUMN resumes TEXT",)
+
+# How a text is written that is a large value: such a one is compressed.
+_ENCODED: Migration = ("ALTER TABLE texts ADD COLUMN encoding TEXT",)
+
+MIGRATIONS: Sequence[Migration] = (_FIRST, _ITERATION_LIMIT, _PIECES, _LOST, _RESUMED, _ENCODED)
 """All steps; a file's version is how many of them were taken."""
 
 

@@ -87,7 +87,7 @@ def _digests(connection: sqlite3.Connection, key: int, looked_for: _Words) -> tu
     """Return the names of the texts that may hold what is looked for, and whether all texts were read."""
     found = set()
     until = time.monotonic() + _SECONDS
-    query = "SELECT digest, text FROM texts WHERE run = ? AND media_type IS NULL ORDER BY seq"
+    query = "SELECT digest, text FROM texts WHERE run = ? AND media_type IS NULL AND encoding IS NULL ORDER BY seq"
     for digest, text in connection.execute(query, (key,)):
         if looked_for.may_be_in(text):
             found.add(digest)

@@ -11,6 +11,7 @@ from .events import ID
 from .rows import RunRow, TextRow, UsageRow
 
 if TYPE_CHECKING:
+    from rlm_jupyter.trace.schema import Event
     from rlm_jupyter.trace.trace import Trace
 
 __all__ = [
@@ -20,10 +21,13 @@ __all__ = [
     "MOST",
     "bounded",
     "counts",
+    "damage",
     "event_text",
+    "events",
     "key_of",
     "missing",
     "plain",
+    "read_event",
     "run",
     "run_row",
     "runs",
@@ -47,7 +51,8 @@ _COLUMNS = """
     runs.last_seq + runs.made, runs.events + runs.made,
     runs.status IS NOT NULL AND runs.abandoned IS NULL AND runs.events = runs.last_seq + 1,
     runs.iterations, runs.subcalls, runs.children, runs.input_tokens, runs.output_tokens,
-    CASE WHEN runs.calls > 0 AND runs.unpriced_calls = 0 THEN runs.cost END, runs.max_iterations
+    CASE WHEN runs.calls > 0 AND runs.unpriced_calls = 0 THEN runs.cost END, runs.max_iterations,
+    runs.resumes
 """
 FROM = "FROM own_runs AS runs LEFT JOIN notebooks ON notebooks.id = runs.notebook AND notebooks.deleted IS NULL"
 
@@ -60,15 +65,17 @@ CUT_COLUMNS = _COLUMNS.format(
 
 _STARTS = """
     SELECT start_seq AS seq, 'start' AS event, span_id, parent_id AS other, started AS time, start_payload AS payload,
-        NULL AS cut
+        NULL AS cut, NULL AS encoding
     FROM spans WHERE run = :run AND start_seq >= :since
 """
 _ENDS = """
-    SELECT end_seq, 'end', span_id, status, ended, end_payload, NULL
+    SELECT end_seq, 'end', span_id, status, ended, end_payload, NULL, NULL
     FROM spans WHERE run = :run AND end_seq >= :since
 """
-_PIECES = "SELECT seq, 'text', span_id, anew, at, text, NULL FROM pieces WHERE run = :run AND seq >= :since"
-_TEXTS = "SELECT seq, 'blob', digest, media_type, size, text, cut FROM texts WHERE run = :run"
+_PIECES = "SELECT seq, 'text', span_id, anew, at, text, NULL, NULL FROM pieces WHERE run = :run AND seq >= :since"
+_TEXTS = (
+    "SELECT seq, 'blob', digest, media_type, size, text, cut, encoding FROM texts WHERE run = :run AND seq >= :since"
+)
 
 # Of a reply that is here as a whole, or was found to be broken off, nobody needs the pieces.
 _NEEDED = f"""
@@ -103,7 +110,7 @@ def runs(
 
 def run_row(row: Any) -> RunRow:
     """Return the columns of a run as what they are."""
-    return RunRow(*(*row[:18], bool(row[18]), *row[19:26]))
+    return RunRow(*(*row[:18], bool(row[18]), *row[19:27]))
 
 
 def key_of(connection: sqlite3.Connection, run_id: str) -> int | None:
@@ -147,9 +154,9 @@ def text(connection: sqlite3.Connection, run_id: str, digest: str) -> TextRow | 
     key = key_of(connection, run_id)
     if key is None or ID.fullmatch(digest) is None:
         return None
-    query = "SELECT digest, seq, size, cut, text, media_type FROM texts WHERE run = ? AND digest = ?"
+    query = "SELECT digest, seq, size, cut, text, media_type, encoding FROM texts WHERE run = ? AND digest = ?"
     row = connection.execute(query, (key, digest)).fetchone()
-    return TextRow(row[0], row[1], row[2], bool(row[3]), row[4], row[5]) if row is not None else None
+    return TextRow(row[0], row[1], row[2], bool(row[3]), row[4], row[5], row[6]) if row is not None else None
 
 
 def usage(connection: sqlite3.Connection, run_id: str) -> list[UsageRow]:
@@ -165,33 +172,71 @@ def usage(connection: sqlite3.Connection, run_id: str) -> list[UsageRow]:
 
 def trace(connection: sqlite3.Connection, run_id: str) -> Trace | None:
     """Return the trace of a run as far as it has come; None while its beginning is missing."""
-    from pydantic import ValidationError
-
-    from rlm_jupyter.trace.schema import ROOT_SPAN, event_adapter
+    from rlm_jupyter.trace.schema import ROOT_SPAN
     from rlm_jupyter.trace.trace import Trace
 
-    built = Trace()
-    for line in _events(connection, run_id):
-        try:
-            built.add(event_adapter.validate_json(line))
-        except ValidationError:  # it was sound when it was stored: a newer version may see that otherwise
-            built.damage = "The store holds events of this run that cannot be read: they are left out."
+    found = connection.execute("SELECT last_seq, events FROM own_runs WHERE run_id = ?", (plain(run_id),)).fetchone()
+    built, unread = Trace(), 0
+    for _, line in _events(connection, run_id):
+        if (event := read_event(line)) is not None:
+            built.add(event)
+        else:
+            unread += 1
+    built.damage = damage(found[0], found[1], unread) if found is not None else None
     return built if built.root is not None and built.root.span_id == ROOT_SPAN else None
 
 
-def _events(connection: sqlite3.Connection, run_id: str) -> Iterator[str]:
+def read_event(line: str) -> Event | None:
+    """Return the event of JSON as it stands here; None where this version of ours can read it no more."""
+    from rlm_jupyter.trace.files.lines import stored_event
+
+    try:
+        return stored_event(line.encode(), "The store")
+    except ValueError:  # a newer version wrote it
+        return None
+
+
+def damage(last_seq: int, count: int, unread: int) -> str | None:
+    """Return what is missing of a run, given its last event's number, how many came, and how many cannot be read.
+
+    None when nothing is. While the run goes on, what is missing may still come.
+    """
+    lost = last_seq + 1 - count
+    if lost <= 0 and not unread:
+        return None
+    reasons = [f"{lost:,} never came from its kernel"] if lost > 0 else []
+    reasons += [f"{unread:,} cannot be read here"] if unread else []
+    return f"Events of this run are missing: {' and '.join(reasons)}."
+
+
+def events(connection: sqlite3.Connection, run_id: str, since: int, most: int) -> tuple[list[str], int | None]:
+    """Return the run's events as JSON, texts among them, from this number on, and the number of the next one.
+
+    They have no more than so many characters, unless the first alone has; after the last one there is no next.
+    """
+    found: list[str] = []
+    size = 0
+    for seq, line in _events(connection, run_id, bounded(since, _NUMBER_LIMIT)):
+        size += len(line)
+        if size > most and found:
+            return found, seq
+        found.append(line)
+    return found, None
+
+
+def _events(connection: sqlite3.Connection, run_id: str, since: int = 0) -> Iterator[tuple[int, str]]:
     found = connection.execute("SELECT id, version FROM own_runs WHERE run_id = ?", (plain(run_id),)).fetchone()
     if found is None:
         return
     query = f"{_STARTS} UNION ALL {_ENDS} UNION ALL {_PIECES} UNION ALL {_TEXTS} ORDER BY seq"
-    for row in connection.execute(query, {"run": found[0], "since": 0}):
+    for row in connection.execute(query, {"run": found[0], "since": since}):
         if row[1] == "blob":
-            seq, _, digest, media_type, size, content, cut = row
+            seq, _, digest, media_type, size, content, cut, encoding = row
             head = {"event": "blob", "version": found[1], "run_id": run_id, "seq": seq, "digest": digest}
             told = {**head, "size": size, "text": content, "cut": bool(cut), "media_type": media_type}
-            yield json.dumps(told, ensure_ascii=False)
+            yield seq, json.dumps({**told, "encoding": encoding}, ensure_ascii=False)
         else:
-            yield event_text(run_id, found[1], *row[:6])
+            yield row[0], event_text(run_id, found[1], *row[:6])
 
 
 def event_text(

@@ -33,7 +33,8 @@ class RunRow:
 
     ``status`` is None while the run is under way. ``notebook`` is the path, None where there is no notebook or it was
     deleted. ``events`` are stored, the last one of them numbered ``last_seq``. In lists, question, answer and error
-    are cut to ``LIST_TEXT`` characters. ``max_iterations`` is None where it is not known.
+    are cut to ``LIST_TEXT`` characters. ``max_iterations`` is None where it is not known; ``resumes``
+    is the id of the run that it takes up again.
     """
 
     run_id: str
@@ -62,6 +63,7 @@ class RunRow:
     output_tokens: int
     cost: float | None
     max_iterations: int | None
+    resumes: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class TextRow:
     """A text of a run: a message, a prompt or a reply; with a ``media_type``, a picture in base64.
 
     ``size`` counts the characters of the whole, of which ``text`` is an excerpt when ``cut``; of a picture its bytes.
+    With the ``encoding`` ``zlib``, ``text`` is the base64 of the compressed whole, which is a value as JSON.
     """
 
     digest: str
@@ -123,6 +126,7 @@ class TextRow:
     cut: bool
     text: str
     media_type: str | None = None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from .incoming import ROOT
@@ -19,7 +20,7 @@ from .rows import SessionRow
 if TYPE_CHECKING:
     from rlm_jupyter.trace.wire import SessionRecord
 
-__all__ = ["conversation", "in_scopes", "session_runs", "sessions_of", "sessions_of_all", "sessions_with"]
+__all__ = ["conversation", "cut_runs", "in_scopes", "session_runs", "sessions_of", "sessions_of_all", "sessions_with"]
 
 _MOST_FOUND = 100
 _OFFSET_LIMIT = 2**31
@@ -66,11 +67,11 @@ def sessions_of(connection: sqlite3.Connection, notebook: int | None, prefix: st
 def sessions_with(connection: sqlite3.Connection, notebook: int | None, prefix: str | None) -> list[SessionRow]:
     """Return the sessions that a prefix may mean: the one of that very id, else all; None means the last one.
 
-    The last one is the last in which a question was answered, if there is such a session.
+    The last one is the last in which a question was answered, or whose last run was cut, if there is such a session.
     """
     if prefix is None:
         rows = sessions_of(connection, notebook)
-        return [row for row in rows if row.turns][:1] or rows[:1]
+        return list(islice((row for row in rows if row.turns or _is_cut(connection, notebook, row)), 1)) or rows[:1]
     rows = sessions_of(connection, notebook, prefix)
     return [row for row in rows if row.session_id == prefix] or rows[:_MOST_FOUND]
 
@@ -101,6 +102,32 @@ def session_runs(connection: sqlite3.Connection, notebook: int | None, session_i
         WHERE session_id = ? AND started = 1 AND {where} ORDER BY id
     """  # noqa: S608 - of constants
     return connection.execute(query, (plain(session_id), *values)).fetchall()
+
+
+def _is_cut(connection: sqlite3.Connection, notebook: int | None, session: SessionRow) -> bool:
+    return notebook is not None and bool(cut_runs(connection, notebook, None, session.session_id))
+
+
+def cut_runs(connection: sqlite3.Connection, notebook: int, prefix: str | None, session: str | None) -> list[str]:
+    """Return the ids of the runs that a prefix may mean: of one of that very id alone; the last one comes first.
+
+    Without a prefix the last run, if it is over and has no answer.
+    """
+    key = resolved(connection, notebook)
+    if key is None:
+        return []
+    where, values = in_scopes(scopes(connection, key))
+    if session is not None:
+        where, values = f"{where} AND session_id = ?", [*values, plain(session)]
+    if prefix is not None:
+        where, values = f"{where} AND substr(run_id, 1, ?) = ?", [*values, len(prefix), plain(prefix)]
+    query = f"""
+        SELECT run_id, status FROM own_runs AS runs WHERE started = 1 AND {where} ORDER BY id DESC LIMIT ?
+    """  # noqa: S608 - of constants
+    rows = connection.execute(query, (*values, _MOST_FOUND)).fetchall()
+    if prefix is None:
+        return [run_id for run_id, status in rows[:1] if status not in (None, "ok")]
+    return [run_id for run_id, _ in rows if run_id == prefix] or [run_id for run_id, _ in rows]
 
 
 def in_scopes(found: Sequence[Scope] | None) -> tuple[str, list[Any]]:

@@ -266,6 +266,20 @@ class Store:
         """Return the trace of a run, as far as it has come; None while its beginning is missing."""
         return self._database.read(lambda connection: reading.trace(connection, run_id))
 
+    def events(self, run_id: str, since: int, most: int) -> tuple[list[str], int | None]:
+        """Return events of a run as JSON, texts among them, from this number on, and the number of the next one.
+
+        They have no more than ``most`` characters, unless the first alone has.
+        """
+        return self._database.read(lambda connection: reading.events(connection, run_id, since, most))
+
+    def cut_runs(self, notebook_id: int, prefix: str | None, session: str | None) -> list[str]:
+        """Return the ids of a notebook's runs that begin so; without a prefix the last run, if it has no answer.
+
+        With a ``session``, only its runs count.
+        """
+        return self._database.read(lambda connection: sessions.cut_runs(connection, notebook_id, prefix, session))
+
     def excerpt(self, run_id: str) -> Trace | None:
         """Return the part of a run's trace that a notebook shows, in which the rest is counted (``Trace.omitted``).
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from rlm_jupyter.trace.schema import SCHEMA_VERSION
 from rlm_jupyter.trace.trace import Span, Trace
 
+from .children import shallowest
 from .excerpt import answer_excerpt, error_message, error_text
 from .facts import is_out_of_iterations, run_line, span_name, status_text, token_counts
 from .html_summary import html_summary
 from .inert import inert_markdown, plain_text, without_controls
 from .shapes import BundleError, BundleSpan, BundleUsage, RunBundle
 
-__all__ = ["RUN_MIME_TYPE", "mimebundle", "run_json"]
+__all__ = ["OUTPUT_VERSION", "RUN_MIME_TYPE", "mimebundle", "run_json"]
+
+OUTPUT_VERSION = 1
+"""Of what our own types in a cell's output look like, which the trace's version says nothing of.
+
+The labextension shows the plain text of every other one.
+"""
 
 RUN_MIME_TYPE = "application/vnd.rlm-jupyter.run+json"
 
@@ -41,7 +47,7 @@ def run_json(trace: Trace) -> dict[str, Any]:
     answer, left_out = answer_excerpt(trace)
     error = outcome.error if outcome is not None else None
     bundle = RunBundle(
-        version=SCHEMA_VERSION,
+        version=OUTPUT_VERSION,
         run_id=trace.run_id,
         session_id=run.session_id,
         turn=run.turn,
@@ -62,23 +68,10 @@ def run_json(trace: Trace) -> dict[str, Any]:
         started=root.start.started if root is not None else None,
         ended=root.end.ended if root is not None and root.end is not None else None,
         changes=outcome.changes if outcome is not None else {},
-        spans=[_span(span) for span in _shallowest(trace, _SPANS_SHOWN)],
+        spans=[_span(span) for span in shallowest(trace, _SPANS_SHOWN)],
         spans_left_out=max(0, len(trace.spans) - _SPANS_SHOWN),
     )
     return bundle.model_dump()
-
-
-def _shallowest(trace: Trace, count: int) -> list[Span]:
-    """Return the spans that are nearest to the root, in the order in which they began: a parent before what is in it.
-
-    The first child runs would else take the room of the root's own later iterations.
-    """
-    level = [trace.root] if trace.root is not None else []
-    chosen: list[Span] = []
-    while level and len(chosen) < count:
-        chosen += level[: count - len(chosen)]
-        level = [child for span in level for child in span.children]
-    return sorted(chosen, key=lambda span: span.start.seq)
 
 
 def _span(span: Span) -> BundleSpan:

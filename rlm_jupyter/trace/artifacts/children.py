@@ -10,7 +10,7 @@ from rlm_jupyter.trace.trace import Span, Trace
 
 from .facts import count_text, first_line, run_line, status_text, token_counts, tokens_text
 
-__all__ = ["LISTED", "child_line", "children_of", "children_text", "shown_in_full"]
+__all__ = ["LISTED", "child_line", "children_of", "children_text", "shallowest", "shown_in_full"]
 
 LISTED = 100
 """How many of the child runs that one code block started are told in a line each."""
@@ -44,6 +44,19 @@ def children_of(span: Span) -> list[Span]:
         return number, 0
 
     return [child for _, child in sorted(enumerate(children), key=place)]
+
+
+def shallowest(trace: Trace, count: int) -> list[Span]:
+    """Return the spans that are nearest to the root, in the order in which they began: a parent before what is in it.
+
+    The first child runs would else take the room of the root's own later iterations.
+    """
+    level = [trace.root] if trace.root is not None else []
+    chosen: list[Span] = []
+    while level and len(chosen) < count:
+        chosen += level[: count - len(chosen)]
+        level = [child for span in level for child in span.children]
+    return sorted(chosen, key=lambda span: span.start.seq)
 
 
 def children_text(children: Sequence[Span]) -> str:

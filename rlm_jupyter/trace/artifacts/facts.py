@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from rlm_jupyter.trace.omitted import Omitted, Tally
@@ -77,7 +78,7 @@ def outcome_text(trace: Trace) -> str:
 
 def seconds_text(seconds: float | None) -> str:
     """Return a duration for people: ``4 ms``, ``1.8 s``, ``2 min 5 s``; ``unknown`` when there is none."""
-    if seconds is None:
+    if seconds is None or not math.isfinite(seconds):
         return "unknown"
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"

@@ -1,12 +1,15 @@
 """A run as HTML: the answer, and its steps folded below.
 
-No script, no style sheet and nothing remote, since front ends strip them. Colours are JupyterLab's variables, and where
-there are none the page's own colour, made fainter: readable on light and on dark.
+No script, no style sheet and nothing remote, since front ends strip them. Small figures stand where they were shown.
+Colours are JupyterLab's variables, and where there are none the page's own colour, made fainter: readable on light and
+on dark.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from rlm_jupyter.core.observation import head_and_tail
@@ -30,11 +33,12 @@ from .facts import (
     token_counts,
     tokens_text,
 )
+from .figures import Figures, figure_forms, figures_in
 from .inert import without_controls
 from .outputs import notebook_outputs, output_text
 from .review import notes_of, proposed_code, review_of, review_text
 
-__all__ = ["html_summary"]
+__all__ = ["html_summary", "markdown_html", "steps_html"]
 
 _STEPS_SHOWN = 100
 _STEPS_OF_CHILD_SHOWN = 20
@@ -42,6 +46,9 @@ _CODE_LIMIT = 4_000  # characters
 _TEXT_LIMIT = 2_000
 _CHILD_LIMIT = 1_000  # characters of each text in a child run
 _CHILDREN_IN_FULL = 40  # of the whole tree: a display is kept in the user's notebook
+
+_FIGURE_LIMIT = 64_000  # characters of base64, for it stands in the user's notebook, and once more in its trace
+_FIGURES_LIMIT = 256_000
 
 _FAINT = "opacity:.7"
 _ERROR = "color:var(--jp-error-color1,#d32f2f)"
@@ -54,15 +61,44 @@ _PRE = (
 _CODE = "background:none"  # front ends give code a ground of its own, which would be a stripe on that of the <pre>
 
 
+# Any other scheme starts some program with what a model wrote, and a relative link leads into the reader's own files.
+_LINK = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What holds for the whole of it: which child runs are shown and not only listed, and with which pictures."""
+
+    full: frozenset[str]
+    figures: Figures
+
+
 def html_summary(trace: Trace) -> str:
     """Return the answer and the folded steps as one piece of HTML; what models and code wrote is escaped."""
     return f'<div class="rlm-run">{"".join(_parts(trace))}</div>'
 
 
+def steps_html(trace: Trace, figures: Figures) -> str:
+    """Return what a run did, step by step, each folded."""
+    full = frozenset(child.span_id for child in trace.children[:_CHILDREN_IN_FULL])
+    return "".join(_steps(trace, _Page(full, figures), 0))
+
+
+def markdown_html(markdown: str) -> str:
+    """Return Markdown as HTML: HTML in it is shown as text, images are not loaded, links lead to the web or nowhere."""
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("js-default", {"html": False, "linkify": False}).disable("image")
+    parser.validateLink = lambda url: _LINK.match(url) is not None  # type: ignore[method-assign]
+    rendered = str(parser.render(without_controls(markdown))).replace("<a href=", '<a rel="noopener noreferrer" href=')
+    # Front ends give an output's <pre> no room and break its words; there is no style sheet to say otherwise.
+    return rendered.replace("<pre><code", f'<pre style="{_PRE}"><code style="{_CODE}"')
+
+
 def _parts(trace: Trace) -> Iterator[str]:
     answer, remark = answer_excerpt(trace)
     if answer:
-        yield f'<div class="rlm-answer">{_rendered(answer)}</div>'
+        yield f'<div class="rlm-answer">{markdown_html(answer)}</div>'
     if remark:
         yield f'<p style="{_FAINT}">{_text(remark)}</p>'
     error = trace.outcome.error if trace.outcome is not None else None
@@ -70,25 +106,24 @@ def _parts(trace: Trace) -> Iterator[str]:
         yield f'<p style="{_ERROR}"><b>{status_text(trace.status)}</b>: {_text(error_text(error))}</p>'
     yield f'<details><summary style="{_FAINT}">{_text(run_line(trace))}</summary>'
     yield '<div style="margin-left:1em">'
-    full = frozenset(child.span_id for child in trace.children[:_CHILDREN_IN_FULL])
-    yield from _steps(trace, full, 0)
+    yield steps_html(trace, Figures(_FIGURE_LIMIT, _FIGURES_LIMIT, svg=False))
     yield "</div></details>"
 
 
-def _steps(trace: Trace, full: frozenset[str], depth: int) -> Iterator[str]:
-    """Tell what a run did, in its order; ``full`` names the child runs to show and not only to list."""
+def _steps(trace: Trace, page: _Page, depth: int) -> Iterator[str]:
+    """Tell what a run did, in its order."""
     shown = _STEPS_OF_CHILD_SHOWN if depth else _STEPS_SHOWN
     if trace.root is None:
         return
     steps = [span for span in trace.root.children if span.kind == "iteration" or is_compaction(span)]
     for span in steps[:shown]:
-        yield from _compaction(span) if is_compaction(span) else _iteration(trace, span, full, depth)
+        yield from _compaction(span) if is_compaction(span) else _iteration(trace, span, page, depth)
     if len(steps) > shown:
         yield f'<p style="{_FAINT}">… and {count_text(len(steps) - shown, "more step")}</p>'
-    yield from _children(trace, children_of(trace.root), full, depth + 1)
+    yield from _children(trace, children_of(trace.root), page, depth + 1)
 
 
-def _iteration(trace: Trace, iteration: Span, full: frozenset[str], depth: int) -> Iterator[str]:
+def _iteration(trace: Trace, iteration: Span, page: _Page, depth: int) -> Iterator[str]:
     blocks = [span for span in iteration.children if span.kind == "code"]
     yield f"<details><summary>{_text(' · '.join(_iteration_facts(iteration, blocks)))}</summary>"
     codes = [proposed_code(block) for block in blocks]
@@ -107,10 +142,11 @@ def _iteration(trace: Trace, iteration: Span, full: frozenset[str], depth: int) 
         yield from _review(block, _CHILD_LIMIT if depth else _CODE_LIMIT)
         yield f'<pre style="{_PRE}"><code style="{_CODE}">{_text(code)}</code></pre>'
         for output in notebook_outputs(block):
-            name, text = output_text(output)
-            yield f'<pre style="{_PRE}" title="{name}">{_text(head_and_tail(text, limit))}</pre>'
-        yield from _children(trace, children_of(block), full, depth + 1)
-    yield from _children(trace, children_of(iteration), full, depth + 1)
+            name, text = output_text(output, figure_forms(output))
+            yield f'<pre style="{_PRE}" title="{name}">{_text(head_and_tail(text, limit))}</pre>' if text else ""
+            yield from page.figures.html(figures_in(output))
+        yield from _children(trace, children_of(block), page, depth + 1)
+    yield from _children(trace, children_of(iteration), page, depth + 1)
     if complaint := rejection_of(iteration):
         told = _text(head_and_tail(complaint, limit))
         yield f'<p style="{_ERROR}"><b>The answer was not accepted</b>: {told}</p>'
@@ -134,7 +170,7 @@ def _iteration_facts(iteration: Span, blocks: Sequence[Span]) -> list[str]:
     return [*facts, tokens_text(token_counts(iteration.walk())), seconds_text(iteration.seconds)]
 
 
-def _children(trace: Trace, children: Sequence[Span], full: frozenset[str], depth: int) -> Iterator[str]:
+def _children(trace: Trace, children: Sequence[Span], page: _Page, depth: int) -> Iterator[str]:
     """List the child runs that a block started; the first of them unfold to what they did."""
     if not children:
         return
@@ -143,15 +179,15 @@ def _children(trace: Trace, children: Sequence[Span], full: frozenset[str], dept
     for number, span in enumerate(children[:LISTED], 1):
         child = trace.part(span.span_id)
         line = f"{number}. {_text(child_line(child))}"
-        if number > shown_in_full(depth) or span.span_id not in full:
+        if number > shown_in_full(depth) or span.span_id not in page.full:
             yield f"<div>{line}</div>"
             continue
         yield f"<details><summary>{line}</summary>"
         yield '<div style="margin-left:1em">'
         yield f'<pre style="{_PRE}" title="question">{_text(head_and_tail(child.run.question, _CHILD_LIMIT))}</pre>'
-        yield from _steps(child, full, depth)
+        yield from _steps(child, page, depth)
         answer = head_and_tail(child.answer or "", _CHILD_LIMIT)
-        yield f'<div class="rlm-answer">{_rendered(answer)}</div>' if answer else ""
+        yield f'<div class="rlm-answer">{markdown_html(answer)}</div>' if answer else ""
         yield from _error(span)
         yield "</div></details>"
     if len(children) > LISTED:
@@ -171,14 +207,3 @@ def _error(span: Span) -> Iterator[str]:
 
 def _text(text: str) -> str:
     return escape(without_controls(text))
-
-
-def _rendered(markdown: str) -> str:
-    """Return Markdown as HTML: HTML in it is shown as text, images are not loaded, script links are no links."""
-    from markdown_it import MarkdownIt
-
-    parser = MarkdownIt("js-default", {"html": False, "linkify": False}).disable("image")
-    # Front ends give an output's <pre> no room and break its words; there is no style sheet to say otherwise.
-    return str(parser.render(without_controls(markdown))).replace(
-        "<pre><code", f'<pre style="{_PRE}"><code style="{_CODE}"'
-    )

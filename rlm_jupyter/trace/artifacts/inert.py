@@ -21,6 +21,10 @@ _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _ENTITY = re.compile(r"&(?=#|\w{1,32};)")
 _IMAGE = re.compile(r"!(?=\[)")
 _SCRIPT_LINK = re.compile(r"([({]\s{0,9}|\]:\s{0,9})(javascript|vbscript|data)(?=\s{0,9}:)", re.IGNORECASE)
+# The mark `>` begins the lines of a quotation. What stands for a colon has its & taken apart before this looks.
+_SCRIPT_TARGET = re.compile(
+    r"\](?=[(:][\s>]*(?:&lt;\s*)?(?:javascript|vbscript|data)\s{0,9}(?:\\?:|&amp;))", re.IGNORECASE
+)
 _BACKTICKS = re.compile("`+")
 _FENCE = re.compile(r"^ {0,3}(?P<fence>`{3,}|~{3,})(?P<rest>[^\n]*)$", re.MULTILINE)
 
@@ -97,6 +101,7 @@ def _code_spans(text: str) -> Iterator[tuple[int, int]]:
 
 def _inert_prose(text: str) -> str:
     text = _TAG.sub("&lt;", _ENTITY.sub("&amp;", text))
+    text = _SCRIPT_TARGET.sub(r"\]", text)  # no link: it is shown as it is written
     return _SCRIPT_LINK.sub(rf"\1\2{_BREAK}", _IMAGE.sub(r"!\\", text))
 
 

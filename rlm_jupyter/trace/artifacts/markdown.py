@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rlm_jupyter.core.observation import head_and_tail
@@ -28,11 +28,12 @@ from .facts import (
     seconds_text,
     status_text,
 )
+from .figures import Figures, figure_forms, figures_in, figures_of
 from .inert import code_span, fenced, folded, inert_markdown, plain_text
 from .outputs import notebook_outputs, output_text
 from .replies import call_text, remarks_markdown
 from .review import notes_markdown, proposed_code, review_of, review_text
-from .room import ENDLESS, Room
+from .room import ENDLESS, Room, text_room
 
 if TYPE_CHECKING:
     from rlm_jupyter.core.results import RLMChatCompletion
@@ -53,6 +54,8 @@ _ELSEWHERE = "the store or the log"
 _SUBCALL_LIMIT = 2_000  # characters of a sub-call's prompt or reply
 _CHILD_LIMIT = 2_000  # characters of each text in a child run
 _CHILD_ITERATIONS_SHOWN = 30
+_FIGURE_LIMIT = 1_500_000  # characters of base64; viewers give up on lines that are much longer
+_FIGURES_LIMIT = 12_000_000
 _DEEPEST = 6  # Markdown has six levels of headings
 
 
@@ -63,6 +66,7 @@ class _Place:
     level: int
     depth: int = 0
     room: Room = ENDLESS
+    figures: Figures = field(default_factory=lambda: Figures(0, 0))
 
     def under(self) -> _Place:
         """Return the place under a heading that stands here."""
@@ -94,10 +98,12 @@ def render_completion(completion: RLMChatCompletion) -> None:
     completion.render_trace()
 
 
-def subcalls_markdown(trace: Trace, calls: Sequence[Span], room: Room = ENDLESS, more: int = 0) -> str:
+def subcalls_markdown(
+    trace: Trace, calls: Sequence[Span], room: Room = ENDLESS, more: int = 0, figures: Figures | None = None
+) -> str:
     """Return the prompts and replies of sub-calls, of many the first 50, and no more than there is room for.
 
-    ``more`` is how many there were beside those that are given.
+    ``more`` is how many there were beside those that are given; the pictures in prompts are shown with ``figures``.
     """
     parts: list[str] = []
     for number, call in enumerate(calls[:_SUBCALLS_SHOWN], 1):
@@ -105,6 +111,7 @@ def subcalls_markdown(trace: Trace, calls: Sequence[Span], room: Room = ENDLESS,
         if not told or not room.take(len(told)):
             break
         parts.append(told)
+        parts += figures.markdown(figures_of(trace, call)) if figures is not None else ()
     left_out = len(calls) + more - len(parts)
     if left_out:
         parts.append(f"… and {left_out:,} more, which {_ELSEWHERE} holds.")
@@ -135,8 +142,9 @@ def _run(trace: Trace) -> Iterator[str]:
     if trace.damage:
         yield f"*{plain_text(trace.damage)}*"
     if trace.root is not None:
-        yield from _steps(trace, trace.root.children, _Place(2))
-        yield from _asked(trace, trace.root, _Place(2))
+        place = _Place(2, room=text_room(trace), figures=Figures(_FIGURE_LIMIT, _FIGURES_LIMIT, svg=False))
+        yield from _steps(trace, trace.root.children, place)
+        yield from _asked(trace, trace.root, place)
     yield from _ending(trace)
 
 
@@ -185,9 +193,11 @@ def _iteration(trace: Trace, iteration: Span, place: _Place) -> Iterator[str]:
 
 def _model_call(trace: Trace, span: Span, place: _Place) -> Iterator[str]:
     reply, error = reply_to(trace, span), error_of(span)
+    yield from place.figures.markdown(figures_of(trace, span))
     if reply:
         yield _heading(place.level, "Model Response")
-        yield place.holds(inert_markdown(head_and_tail(reply, _CHILD_LIMIT) if place.depth else reply))
+        shown = head_and_tail(reply, _CHILD_LIMIT) if place.depth else reply
+        yield place.holds(shown if place.room.full else inert_markdown(shown))
     limit = (_CHILD_LIMIT,) if place.depth else ()
     yield from map(place.holds, remarks_markdown(trace, span, *limit))
     if error is not None:
@@ -204,9 +214,11 @@ def _code(trace: Trace, span: Span, block: int, place: _Place) -> Iterator[str]:
         yield place.holds(folded("the code that the model proposed", fenced(proposed, "python")))
     yield place.holds(fenced(head_and_tail(code_of(span), _CHILD_LIMIT) if place.depth else code_of(span), "python"))
     for output in notebook_outputs(span):
-        name, text = output_text(output)
+        name, text = output_text(output, figure_forms(output))
         yield f"**{name}**"
-        yield place.holds(fenced(head_and_tail(text, _CHILD_LIMIT if place.depth else _OUTPUT_LIMIT)))
+        if text:
+            yield place.holds(fenced(head_and_tail(text, _CHILD_LIMIT if place.depth else _OUTPUT_LIMIT)))
+        yield from place.figures.markdown(figures_in(output))
     end = span.end.payload if span.end is not None else None
     if isinstance(end, CodeEnd):
         for note in end.notes:
@@ -219,7 +231,7 @@ def _asked(trace: Trace, span: Span, place: _Place) -> Iterator[str]:
     calls, more = [child for child in span.children if child.kind == "subcall"], omitted_below(trace, span).calls.count
     if calls or more:
         yield _heading(place.level, f"Model Calls ({len(calls) + more:,})")
-        yield subcalls_markdown(trace, calls, place.room, more)
+        yield subcalls_markdown(trace, calls, place.room, more, place.figures)
     yield from _children(trace, span, place.within())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import platform
 import re
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import Any, TypeAlias
 
 from rlm_jupyter.core.observation import head_and_tail
 from rlm_jupyter.trace.bounds import TEXT_LIMIT
-from rlm_jupyter.trace.digest import cell_digest, cells_digest
+from rlm_jupyter.trace.digest import PLAY_TAG, REPORT_TAG, cell_digest, cells_digest
 from rlm_jupyter.trace.omitted import Tally
 from rlm_jupyter.trace.schema import SCHEMA_VERSION, CodeEnd, ContextRecord, IterationStart, RunStart
 from rlm_jupyter.trace.trace import Span, Trace
@@ -42,6 +43,7 @@ from .facts import (
 from .inert import fenced, folded, inert_markdown, plain_text
 from .markdown import children_markdown, compaction_markdown, rejection_markdown, subcalls_markdown
 from .outputs import notebook_outputs, output_size
+from .play_cell import PlayCell
 from .replies import pictures_of, remarks_markdown
 from .review import notes_markdown, proposed_code, review_markdown, review_of
 from .room import Room
@@ -51,6 +53,7 @@ __all__ = ["Cell", "has_run", "notebook_of", "run_cells", "session_of", "to_note
 Cell: TypeAlias = dict[str, Any]
 """A cell in nbformat's shape."""
 
+_REPORT = "# Says what came out otherwise than it was recorded.\nimport rlm_jupyter\n\nrlm_jupyter.played()"
 _NO_ID_CHARACTER = re.compile(r"[^a-zA-Z0-9_-]")
 _ID_LENGTH = 64  # nbformat 4.5
 
@@ -68,20 +71,21 @@ _ELSEWHERE = "too much for this notebook; the store or the log holds it"
 def to_notebook(traces: Sequence[Trace]) -> dict[str, Any]:
     """Return a notebook of the traces: title and answer, facts, and per iteration prose, code cells and sub-calls.
 
-    Code cells hold the code and the outputs that were recorded; what child runs executed is shown as text, since it ran
-    in namespaces of their own. Traces that hold no run are left out. Of a huge run there is as much as a browser can
-    show: the first outputs, sub-calls and iterations, and how many more there were.
+    Code cells hold the code and the outputs that were recorded; before them stands one that holds the recording and
+    plays them again. What child runs executed is shown as text, since it ran in namespaces of their own. Traces that
+    hold no run are left out. Of a huge run there is as much as a browser can show: the first outputs, sub-calls and
+    iterations, and how many more there were.
     """
     told = [trace for trace in traces if has_run(trace)]
     numbers = itertools.count(1)
-    cells = [cell for trace in told for cell in _cells(_Page(trace, numbers))]
+    cells = [cell for trace in told for cell in _cells(_Page(trace, numbers), PlayCell.of(trace, math.inf))]
     digest = cells_digest(cell_digest(cell) for cell in cells)
     return notebook_of(cells, digest, session_of(told[0]) if told else "", [trace.run_id for trace in told])
 
 
-def run_cells(trace: Trace, first: int = 1) -> list[Cell]:
-    """Return the cells of one run; ``first`` is the execution count of its first code cell."""
-    return list(_cells(_Page(trace, itertools.count(first))))
+def run_cells(trace: Trace, first: int, play: PlayCell) -> list[Cell]:
+    """Return the cells of one run, with this one to play it; ``first`` is the execution count of its first code."""
+    return list(_cells(_Page(trace, itertools.count(first)), play))
 
 
 def has_run(trace: Trace) -> bool:
@@ -131,12 +135,13 @@ class _Page:
     asked: Room = field(default_factory=lambda: Room(_ASKED))
 
 
-def _cells(page: _Page) -> Iterator[Cell]:
+def _cells(page: _Page, play: PlayCell) -> Iterator[Cell]:
     root = page.trace.root
     if root is None:
         return
     yield _markdown(page, root, "title", ["rlm-title"], _title(page.trace))
     yield _markdown(page, root, "metadata", ["rlm-metadata"], _facts(page.trace))
+    yield _ours(page, root, "play", PLAY_TAG, play.source)
     left_out = omitted_below(page.trace, root).steps
     for number, span in enumerate(root.children):
         if page.words.full:
@@ -150,6 +155,8 @@ def _cells(page: _Page) -> Iterator[Cell]:
         told = f"*… and {count_text(left_out, 'more step')}, {_ELSEWHERE}.*"
         yield _markdown(page, root, "left-out", ["rlm-left-out"], told)
     yield from _asked(page, root, [])
+    if page.trace.status is not None:
+        yield _ours(page, root, "report", REPORT_TAG, _REPORT)
 
 
 def _title(trace: Trace) -> str:
@@ -206,8 +213,7 @@ def _iteration(page: _Page, iteration: Span) -> Iterator[Cell]:
     start = iteration.start.payload
     tag = f"iteration-{start.number}" if isinstance(start, IterationStart) else "iteration"
     blocks = [span for span in iteration.children if span.kind == "code"]
-    prose = _prose(page.trace, iteration, blocks)
-    page.words.take(len(prose))
+    prose = _prose(page, iteration, blocks)
     told = _markdown(page, iteration, "assistant", [tag, "role-assistant"], prose)
     yield _illustrated(page, told, [call for call in iteration.children if call.kind == "model_call"])
     for block in blocks:
@@ -231,17 +237,19 @@ def _asked(page: _Page, span: Span, tags: list[str]) -> Iterator[Cell]:
         yield _markdown(page, span, "children", [*tags, "role-llm-calls", "role-child-runs"], told)
 
 
-def _prose(trace: Trace, iteration: Span, blocks: Sequence[Span]) -> str:
+def _prose(page: _Page, iteration: Span, blocks: Sequence[Span]) -> str:
+    trace = page.trace
     parts = [f"## {iteration_title(iteration)}", *notes_markdown(iteration)]
     codes = [proposed_code(block) for block in blocks]
     for call in iteration.children:
         if is_compaction(call):
             parts.append(compaction_markdown(call))
-        if call.kind != "model_call" or is_compaction(call):
+        if call.kind != "model_call" or is_compaction(call) or page.words.full:
             continue
         prose, error = prose_of(reply_to(trace, call), codes), error_of(call)
         if prose:
             parts.append(inert_markdown(prose))
+        page.words.take(len(prose))
         parts += remarks_markdown(trace, call)
         if error is not None:
             parts += ["**The model call failed.**", fenced(f"{error.name}: {error.message}", "text")]
@@ -274,6 +282,13 @@ def _illustrated(page: _Page, cell: Cell, calls: Sequence[Span]) -> Cell:
     return {**cell, "source": "\n\n".join([cell["source"], *shown]), "attachments": attachments}
 
 
+def _ours(page: _Page, root: Span, role: str, tag: str, source: str) -> Cell:
+    """Return a cell of code that no model wrote."""
+    cell = _markdown(page, root, role, [tag], source)
+    cell["metadata"]["jupyter"] = {"source_hidden": True}
+    return {**cell, "cell_type": "code", "execution_count": None, "outputs": []}
+
+
 def _reviewed(page: _Page, block: Span, tags: list[str]) -> Cell:
     told = review_markdown(block)
     page.words.take(len(told))
@@ -285,6 +300,8 @@ def _code(page: _Page, block: Span, tags: list[str]) -> Cell:
     page.words.take(len(code))
     cell = _markdown(page, block, "code", tags, code)
     end = block.end.payload if block.end is not None else None
+    if isinstance(end, CodeEnd) and end.error is not None:
+        cell["metadata"]["tags"].append("raises-exception")  # who runs the notebook then goes on
     if isinstance(end, CodeEnd) and end.notes:
         cell["metadata"]["rlm_jupyter"]["notes"] = list(end.notes)
     if (review := review_of(block)) is not None:

@@ -44,8 +44,11 @@ def notebook_outputs(span: Span, execution_count: int | None = None) -> list[dic
     return outputs
 
 
-def output_text(output: dict[str, Any]) -> tuple[str, str]:
-    """Return what an output is (``stdout``, ``result``, ``display``, ``error``) and its text form."""
+def output_text(output: dict[str, Any], shown: Iterable[str] = ()) -> tuple[str, str]:
+    """Return what an output is (``stdout``, ``result``, ``display``, ``error``) and its text form.
+
+    The forms that it has besides are named, unless they are among those that are ``shown`` elsewhere.
+    """
     kind = output["output_type"]
     if kind == "stream":
         return output["name"], without_controls(output["text"])
@@ -53,10 +56,10 @@ def output_text(output: dict[str, Any]) -> tuple[str, str]:
         return "error", without_controls("\n".join(output["traceback"]))
     data = output["data"]
     text = next((_joined(data[form]) for form in _TEXT_FORMS if form in data), "")
-    others = [form for form in data if form not in _TEXT_FORMS]
-    shown = f"[{', '.join(others)}]" if others else ""
+    others = [form for form in data if form not in (*_TEXT_FORMS, *shown)]
+    named = f"[{', '.join(others)}]" if others else ""
     return ("result" if kind == "execute_result" else "display"), "\n".join(
-        filter(None, (without_controls(text), shown))
+        filter(None, (without_controls(text), named))
     )
 
 
@@ -81,14 +84,27 @@ def _output(recorded: dict[str, Any], execution_count: int | None) -> dict[str, 
         name = "stderr" if recorded.get("name") == "stderr" else "stdout"
         return {"output_type": "stream", "name": name, "text": _joined(recorded.get("text", ""))}
     if kind == "error":
-        traceback = [str(line) for line in recorded.get("traceback") or []]
+        told = recorded.get("traceback")
+        traceback = [str(line) for line in told] if isinstance(told, list) else [str(told)] if told else []
         named = {"ename": str(recorded.get("ename", "")), "evalue": str(recorded.get("evalue", ""))}
         return {"output_type": "error", **named, "traceback": traceback}
-    data = {form: value for form, value in (recorded.get("data") or {}).items() if not form.startswith(_WIDGETS)}
-    shown = {"data": data, "metadata": dict(recorded.get("metadata") or {})}
+    forms = _mapping(recorded.get("data")).items()
+    data = {form: _form(form, value) for form, value in forms if not form.startswith(_WIDGETS)}
+    shown = {"data": data, "metadata": dict(_mapping(recorded.get("metadata")))}
     if kind == "execute_result":
         return {"output_type": "execute_result", "execution_count": execution_count, **shown}
     return {"output_type": "display_data", **shown}
+
+
+def _form(name: str, value: Any) -> Any:
+    """Return what nbformat allows an output's form to be: JSON where it says so, else a text or its lines."""
+    is_text = isinstance(value, str) or (isinstance(value, list) and all(isinstance(line, str) for line in value))
+    return value if is_text or name.endswith("json") else _joined(value)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """Return a mapping as it is, and none in place of what else a trace may hold there."""
+    return value if isinstance(value, dict) else {}
 
 
 def _joined(value: Any) -> str:

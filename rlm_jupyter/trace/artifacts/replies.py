@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Iterator
 
 from rlm_jupyter.core.observation import head_and_tail
+from rlm_jupyter.core.pictures import MEDIA_TYPES
 from rlm_jupyter.trace.schema import (
-    PICTURE_TYPES,
     Blob,
     ModelCallEnd,
     ModelCallStart,
@@ -62,4 +62,4 @@ def pictures_of(trace: Trace, spans: Iterable[Span]) -> list[Blob]:
         elif isinstance(start, ModelCallStart):
             digests.update(dict.fromkeys(image for message in start.added for image in message.images))
     blobs = (trace.blobs.get(digest) for digest in digests)
-    return [blob for blob in blobs if blob is not None and blob.media_type in PICTURE_TYPES and blob.text]
+    return [blob for blob in blobs if blob is not None and blob.media_type in MEDIA_TYPES and blob.text]

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["ENDLESS", "Room"]
+from rlm_jupyter.trace.trace import Trace
+
+__all__ = ["ENDLESS", "EXPORT_LIMIT", "Room", "text_room"]
+
+EXPORT_LIMIT = 64_000_000
+"""Characters of the texts that an export may say more than once: one that is named again and again fills no disk."""
 
 
 class Room:
@@ -30,3 +35,8 @@ class Room:
 
 ENDLESS = Room(math.inf)
 """Room for everything."""
+
+
+def text_room(trace: Trace) -> Room:
+    """Return room for the texts of an export: for each that is in the trace several times over, and not endlessly."""
+    return Room(EXPORT_LIMIT + 4 * sum(len(blob.text) for blob in trace.blobs.values()))

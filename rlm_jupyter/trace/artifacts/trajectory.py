@@ -12,8 +12,12 @@ from .children import children_of
 from .facts import code_of, error_of, is_compaction, rejection_of, reply_to
 from .outputs import notebook_outputs, output_text
 from .review import proposed_code, review_of
+from .room import Room, text_room
 
 __all__ = ["trajectory"]
+
+_LEVELS = 20
+"""Levels of child runs that are told with all that they did: what reads JSON has bounds for how deep it is."""
 
 
 def trajectory(trace: Trace) -> dict[str, Any]:
@@ -22,6 +26,10 @@ def trajectory(trace: Trace) -> dict[str, Any]:
     An iteration's ``prompt`` holds the messages that it added; what was sent before them stands in the iterations
     before. So each shows what it had, and the whole grows with the run and no faster.
     """
+    return _trajectory(trace, _LEVELS, text_room(trace))
+
+
+def _trajectory(trace: Trace, levels: int, room: Room) -> dict[str, Any]:
     run = trace.run
     metadata = {
         "run_id": trace.run_id,
@@ -32,11 +40,11 @@ def trajectory(trace: Trace) -> dict[str, Any]:
         "question": run.question,
         "contexts": [record.model_dump() for record in run.contexts],
     }
-    iterations = [_iteration(trace, span, number) for number, span in enumerate(trace.iterations, 1)]
+    iterations = [_iteration(trace, span, number, levels, room) for number, span in enumerate(trace.iterations, 1)]
     return {"run_metadata": metadata, "iterations": iterations}
 
 
-def _iteration(trace: Trace, span: Span, number: int) -> dict[str, Any]:
+def _iteration(trace: Trace, span: Span, number: int, levels: int, room: Room) -> dict[str, Any]:
     calls = [child for child in span.children if child.kind == "model_call"]
     answers = [call for call in calls if not is_compaction(call)]
     end = span.end.payload if span.end is not None else None
@@ -45,10 +53,10 @@ def _iteration(trace: Trace, span: Span, number: int) -> dict[str, Any]:
         "type": "iteration",
         "iteration": number,
         "timestamp": datetime.fromtimestamp(span.start.started, tz=timezone.utc).isoformat(),
-        "prompt": [message for call in answers for message in _messages(trace, call)],
-        "response": "".join(reply_to(trace, call) for call in answers),
+        "prompt": [message for call in answers for message in _messages(trace, call, room)],
+        "response": "".join(_held(room, reply_to(trace, call)) for call in answers),
         "code_blocks": [
-            {"code": code_of(child), "result": _result(trace, child), **_review(child)}
+            {"code": code_of(child), "result": _result(trace, child, levels, room), **_review(child)}
             for child in span.children
             if child.kind == "code"
         ],
@@ -58,7 +66,7 @@ def _iteration(trace: Trace, span: Span, number: int) -> dict[str, Any]:
     if complaint := rejection_of(span):
         told["rejected"] = complaint
     if len(answers) < len(calls):
-        told["compactions"] = [reply_to(trace, call) for call in calls if is_compaction(call)]
+        told["compactions"] = [_held(room, reply_to(trace, call)) for call in calls if is_compaction(call)]
     return told
 
 
@@ -68,13 +76,13 @@ def _review(block: Span) -> dict[str, str]:
     return {"review": review, **proposed} if review is not None else {}
 
 
-def _messages(trace: Trace, call: Span) -> list[dict[str, str]]:
+def _messages(trace: Trace, call: Span, room: Room) -> list[dict[str, str]]:
     payload = call.start.payload
     added = payload.added if isinstance(payload, ModelCallStart) else []
-    return [{"role": message.role, "content": trace.text(message.digest)} for message in added]
+    return [{"role": message.role, "content": _held(room, trace.text(message.digest))} for message in added]
 
 
-def _result(trace: Trace, span: Span) -> dict[str, Any]:
+def _result(trace: Trace, span: Span, levels: int, room: Room) -> dict[str, Any]:
     texts: dict[str, list[str]] = {"stdout": [], "stderr": []}
     for output in notebook_outputs(span):
         name, text = output_text(output)
@@ -85,14 +93,14 @@ def _result(trace: Trace, span: Span) -> dict[str, Any]:
         "stderr": "".join(texts["stderr"]),
         "execution_time": span.seconds,
         "rlm_calls": [
-            *(_call(trace, child) for child in span.children if child.kind == "subcall"),
-            *(_child(trace.part(child.span_id)) for child in children_of(span)),
+            *(_call(trace, child, room) for child in span.children if child.kind == "subcall"),
+            *(_child(trace.part(child.span_id), levels - 1, room) for child in (children_of(span) if levels else ())),
         ],
         "final_answer": end.final_answer if isinstance(end, CodeEnd) else None,
     }
 
 
-def _child(child: Trace) -> dict[str, Any]:
+def _child(child: Trace, levels: int, room: Room) -> dict[str, Any]:
     """Return a child run as the field has it: a call whose metadata is the child's own trajectory."""
     error = child.outcome.error if child.outcome is not None else None
     call = {
@@ -101,14 +109,19 @@ def _child(child: Trace) -> dict[str, Any]:
         "response": child.answer or "",
         "usage_summary": child.usage.to_dict(),
         "execution_time": child.root.seconds if child.root is not None else None,
-        "metadata": trajectory(child),
+        "metadata": _trajectory(child, levels, room),
     }
     return call if error is None else {**call, "error": f"{error.name}: {error.message}"}
 
 
-def _call(trace: Trace, span: Span) -> dict[str, Any]:
+def _call(trace: Trace, span: Span, room: Room) -> dict[str, Any]:
     payload, error = span.start.payload, error_of(span)
-    call: dict[str, Any] = {"response": reply_to(trace, span), "execution_time": span.seconds}
+    call: dict[str, Any] = {"response": _held(room, reply_to(trace, span)), "execution_time": span.seconds}
     if isinstance(payload, SubcallStart):
-        call = {"root_model": payload.model, "prompt": trace.text(payload.prompt), **call}
+        call = {"root_model": payload.model, "prompt": _held(room, trace.text(payload.prompt)), **call}
     return call if error is None else {**call, "error": f"{error.name}: {error.message}"}
+
+
+def _held(room: Room, text: str) -> str:
+    """Return the text, or what stands for one of those that are said again and again."""
+    return text if room.take(len(text)) else f"[{len(text):,} characters]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime, timezone
 from urllib.parse import unquote
 
 import nbformat
@@ -11,7 +12,7 @@ import pytest
 from recorded_runs import recorded
 
 from rlm_jupyter.trace.artifacts.formats import FORMATS
-from rlm_jupyter.trace.artifacts.html_summary import html_summary
+from rlm_jupyter.trace.artifacts.html_page import html_page
 from rlm_jupyter.trace.artifacts.trajectory import trajectory
 from rlm_jupyter.trace.trace import Trace
 
@@ -32,7 +33,7 @@ async def test_every_format_is_what_the_library_renders(rest: Rest) -> None:
     assert bodies["notebook"].json == trace.to_notebook()
     nbformat.validate(nbformat.reads(bodies["notebook"].text, as_version=4))
     assert bodies["markdown"].text == trace.to_markdown()
-    assert html_summary(trace) in bodies["html"].text
+    assert bodies["html"].text == html_page(trace)
     assert bodies["jsonl"].text == trace.to_jsonl()
     assert bodies["trajectory"].json == json.loads(json.dumps(trajectory(trace)))
     assert bodies["display"].json == trace.mimebundle()
@@ -43,17 +44,29 @@ async def test_every_format_is_what_the_library_renders(rest: Rest) -> None:
 
 async def test_the_formats_are_listed_as_they_are_served(rest: Rest) -> None:
     run_id = rest.keep(recorded("Which colour has the lamp?"), "reports/2026 (final).ipynb")
+    day = f"{datetime.fromtimestamp(int(run_id[:12], 16) / 1000, tz=timezone.utc):%Y-%m-%d}"
     listed = (await rest.get(f"runs/{run_id}/artifacts"))["artifacts"]
     assert [each["format"] for each in listed] == list(FORMATS)
     for each in listed:
         answer = await rest.ask("GET", f"runs/{run_id}/artifacts/{each['format']}")
         assert answer.headers["Content-Type"].partition(";")[0] == each["media_type"]
         assert each["file_name"] in unquote(answer.headers["Content-Disposition"])
-        assert each["file_name"].startswith(f"2026 (final)-{run_id[:20]}.")
+        assert each["file_name"].startswith(f"2026 (final)-{day}-{run_id[-8:]}.")
     unknown = await rest.ask("GET", f"runs/{run_id}/artifacts/pdf")
     assert unknown.status == 404
     assert "markdown" in unknown.json["message"]
     assert "Content-Disposition" not in unknown.headers
+
+
+async def test_what_a_format_can_be_asked_for_is_a_parameter(rest: Rest) -> None:
+    events = recorded("Which colour has the lamp?")
+    run_id = rest.keep(events, "shelf.ipynb")
+    for name, option, value in (("otlp", "capture_content", "false"), ("chat", "subcalls", "true")):
+        answer = await rest.ask("GET", f"runs/{run_id}/artifacts/{name}?{option}={value}")
+        assert answer.text == Trace(events).export(name, None, **{option: value == "true"})
+        assert answer.text != Trace(events).export(name)
+        refused = await rest.ask("GET", f"runs/{run_id}/artifacts/{name}?{option}=perhaps")
+        assert (refused.status, "true, false" in refused.json["message"]) == (400, True)
 
 
 async def test_what_models_wrote_stays_inert(rest: Rest) -> None:
@@ -67,7 +80,9 @@ async def test_what_models_wrote_stays_inert(rest: Rest) -> None:
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Content-Disposition"].startswith("attachment; ")
     page = (await rest.ask("GET", f"runs/{run_id}/artifacts/html")).text
-    assert not re.search(r"<(script|img|svg|iframe|object|a)\b", page, re.IGNORECASE)
+    assert re.findall(r"<(?:img|svg|iframe|object|a|script)\b[^>]*>", page.partition("<script>")[0], re.IGNORECASE) == [
+        '<script type="application/json" id="run">'
+    ]
     assert "&lt;script&gt;" in page
     assert "\u202e" not in page
     assert "\x1b" not in page
@@ -85,6 +100,8 @@ async def test_what_models_wrote_stays_inert(rest: Rest) -> None:
         "x" * 300 + ".ipynb",
         "semi;colon=%2F.ipynb",
         "\u202egnp.ipynb",
+        "con.ipynb",
+        "",
     ],
 )
 async def test_a_file_name_is_safe_whatever_the_notebook_is_called(rest: Rest, notebook: str) -> None:

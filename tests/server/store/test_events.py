@@ -54,6 +54,12 @@ def take(store: Store, *events: Event, kernel: str = "k") -> int:
     return store.take(kernel, None, events)[1]
 
 
+def test_a_run_says_which_one_it_takes_up_again(store: Store) -> None:
+    later = "1" * 32
+    assert take(store, root(), root(run=later, resumes=RUN)) == 0
+    assert {run.run_id: run.resumes for run in store.runs()} == {RUN: None, later: RUN}
+
+
 def test_a_run_is_told_as_it_was_recorded(store: Store) -> None:
     trace = record(session_id="s", turn=0, cell_id="c")
     (began,), refused = store.take("k", None, trace.events[:1])

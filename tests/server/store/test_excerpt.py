@@ -11,6 +11,8 @@ import pytest
 from recorded_runs import record
 
 from rlm_jupyter.server.store import Store
+from rlm_jupyter.trace.files.recording import PartialTraceError, pack
+from rlm_jupyter.trace.notebooks.writer import TraceNotebook
 from rlm_jupyter.trace.recorder import Recorder
 from rlm_jupyter.trace.redaction import Redactor
 from rlm_jupyter.trace.schema import (
@@ -27,7 +29,6 @@ from rlm_jupyter.trace.schema import (
     UsageRecord,
 )
 from rlm_jupyter.trace.trace import Trace
-from rlm_jupyter.trace.writer import TraceNotebook
 
 USAGE = UsageRecord(input_tokens=10, output_tokens=2, cost=0.001)
 
@@ -135,3 +136,40 @@ def test_a_run_whose_beginning_is_missing_or_unknown_has_none(store: Store) -> N
     assert store.excerpt(trace.run_id) is None
     assert store.excerpt("nobody") is None
     assert store.excerpt("'; DROP TABLE runs; --") is None
+
+
+def test_a_run_that_ended_is_taken_as_a_whole_so_that_it_can_be_played_again(store: Store) -> None:
+    recorder = huge(2, 200)
+    assert kept(store, Trace(recorder.trace.events)).omitted
+    recorder.end("s1", RunEnd(answer="many"))
+    whole = kept(store, recorder.trace)
+    assert whole.omitted == {}
+    assert whole.events == recorder.trace.events
+
+
+def test_a_run_of_which_something_never_came_is_not_taken_for_the_whole(store: Store) -> None:
+    trace = record("What is it?")
+    lost = next(event for event in trace.events if event.event == "start" and event.payload.kind == "subcall")
+    store.take("k", None, [event for event in trace.events if event is not lost])
+    for partial in (store.excerpt(trace.run_id), store.trace(trace.run_id)):
+        assert partial is not None
+        assert partial.damage == "Events of this run are missing: 1 never came from its kernel."
+        with pytest.raises(PartialTraceError, match="1 never came"):
+            pack(partial)
+    store.take("k", None, [lost])
+    for whole in (store.excerpt(trace.run_id), store.trace(trace.run_id)):
+        assert whole is not None
+        assert whole.damage is None
+        assert pack(whole) == pack(trace)
+
+
+def test_what_a_run_that_ended_tells_in_code_and_outputs_counts_too(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rlm_jupyter.server.store.excerpt._WHOLE_SIZE", 500_000)
+    small, large = huge(1, 60), huge(1, 60)
+    for recorder, code in ((small, "x"), (large, "x" * 500_000)):
+        recorder.end(recorder.start(CodeStart(code=code, index=2), "s1"), CodeEnd())
+        recorder.end("s1", RunEnd(answer="many"))
+    assert kept(store, small.trace).omitted == {}
+    assert kept(store, large.trace).omitted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from recorded_runs import record
 
 from rlm_jupyter.server.store import Store
+from rlm_jupyter.trace.schema import event_adapter
 
 
 def test_a_conversation_is_its_answered_turns(store: Store) -> None:
@@ -75,14 +76,33 @@ def test_a_session_is_found_by_the_beginning_of_its_id(store: Store) -> None:
     assert len(store.session(key, "")) == 4
 
 
-def test_the_last_session_is_one_in_which_something_was_answered(store: Store) -> None:
+def test_the_last_session_is_one_in_which_something_was_answered_or_can_go_on(store: Store) -> None:
     key = store.notebook("a.ipynb")
     assert store.session(key, None) == []
     store.take("k", key, record(session_id="failed", turn=0, status="error").events)
     assert [row.session_id for row in store.session(key, None)] == ["failed"]
     store.take("k", key, record(session_id="good", turn=0).events)
-    store.take("k", key, record(session_id="failed too", turn=0, status="interrupted").events)
     assert [row.session_id for row in store.session(key, None)] == ["good"]
+    store.take("k", key, record(session_id="under way", turn=0, status=None).events)
+    assert [row.session_id for row in store.session(key, None)] == ["good"]
+    cut = record(session_id="cut", turn=0, status="interrupted")
+    store.take("k", key, cut.events)
+    assert [row.session_id for row in store.session(key, None)] == ["cut"]
+    assert store.cut_runs(key, None, None) == store.cut_runs(key, cut.run_id[:20], "cut") == [cut.run_id]
+    assert store.cut_runs(key, None, "good") == store.cut_runs(key + 1, cut.run_id, None) == []
+
+
+def test_a_trace_comes_in_pieces(store: Store) -> None:
+    key = store.notebook("a.ipynb")
+    trace = record()
+    store.take("k", key, trace.events)
+    pieces: list[list[str]] = []
+    since: int | None = 0
+    while since is not None:
+        events, since = store.events(trace.run_id, since, 1_000)
+        pieces.append(events)
+    assert len(pieces) > 3
+    assert [event_adapter.validate_json(line) for events in pieces for line in events] == trace.events
 
 
 def test_sessions_come_in_pages(store: Store) -> None:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from recorded_runs import recorded
 
-from rlm_jupyter.trace.artifacts.bundle import RUN_MIME_TYPE
+from rlm_jupyter.trace.artifacts.bundle import OUTPUT_VERSION, RUN_MIME_TYPE
 from rlm_jupyter.trace.artifacts.shapes import RunBundle
 from rlm_jupyter.trace.schema import ErrorRecord, UsageRecord
 from rlm_jupyter.trace.trace import Trace
+
+RENDERER = Path(__file__).parents[3] / "labextension/src/renderer/bundle.ts"
+
+
+def test_the_renderer_knows_what_is_written() -> None:
+    assert f"const VERSION = {OUTPUT_VERSION};" in RENDERER.read_text()
 
 
 def test_it_has_the_answer_in_every_form(run: Any) -> None:

@@ -73,8 +73,9 @@ def test_the_notebook_tells_of_children_in_one_cell_below_the_code_that_asked(ma
     notebook = many.record().to_notebook()
     nbformat.validate(notebook)
     roles = [cell["metadata"]["tags"][-1] for cell in notebook["cells"]]
-    assert roles == ["rlm-title", "rlm-metadata", "role-assistant", "role-code", "role-child-runs", "role-assistant"]
-    title, facts, children = notebook["cells"][0], notebook["cells"][1], notebook["cells"][4]
+    told = ["role-assistant", "role-code", "role-child-runs", "role-assistant"]
+    assert roles == ["rlm-title", "rlm-metadata", "rlm-resume", *told, "rlm-report"]
+    title, facts, children = notebook["cells"][0], notebook["cells"][1], notebook["cells"][5]
     assert "· 64 child runs ·" in title["source"]
     assert "| child runs | 64 |" in facts["source"]
     assert children["source"].count("<details>") == children["source"].count("</details>") == 20

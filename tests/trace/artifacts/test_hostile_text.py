@@ -21,6 +21,8 @@ HOSTILE = [
     "![pixel][ref]\n\n[ref]: https://tracker.example/p.png",
     "[click](javascript:alert(1)) and [this]( JavaScript:alert(1)) and [that](java&#115;cript:alert(1))",
     "[click][x]\n\n[x]: javascript:alert(1)",
+    "[click](           javascript:alert(1)) [click](javascript\\:alert(1)) [click](<javascript:alert(1)>)",
+    "> [click][y] [click](\n> javascript:alert(1))\n>\n> [y]:\n> javascript:alert(1)",
     "<javascript:alert(1)>",
     "</details></summary></div></pre></code>",
     "<!-- an open comment",
@@ -58,7 +60,8 @@ class Safe(HTMLParser):
         assert tag in INERT_TAGS, tag
         self.open_details += tag == "details"
         for name, value in attrs:
-            assert name in {"href", "class", "style", "title", "start"}, name
+            assert name in {"href", "rel", "class", "style", "title", "start"}, name
+            assert name != "href" or not re.match(r"(javascript|vbscript|data)[^\w.]", str(value), re.IGNORECASE), value
             scheme = re.match(r"\s*([A-Za-z][A-Za-z0-9+.-]*):", str(value)) if name == "href" else None
             assert scheme is None or scheme[1] in {"http", "https"}, value
 

@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 
 from rlm_jupyter.trace.artifacts.notebook import to_notebook
-from rlm_jupyter.trace.jsonl import LogReader
+from rlm_jupyter.trace.files.jsonl import LogReader
 from rlm_jupyter.trace.recorder import Recorder
 from rlm_jupyter.trace.redaction import Redactor
 from rlm_jupyter.trace.schema import CodeStart, IterationStart, RunStart
@@ -59,7 +59,9 @@ def test_a_reader_finds_question_answer_prose_code_outputs_and_sub_calls(run: An
     assert "Is it here?" in calls["source"]
     assert "### Child Run" in child["source"]
     assert "print(1)" in child["source"]
-    assert len([cell for cell in notebook["cells"] if cell["cell_type"] == "code"]) == 2
+    assert len(cells_with(notebook, "role-code")) == 2
+    assert "raises-exception" in failed["metadata"]["tags"]
+    assert "raises-exception" not in code["metadata"]["tags"]
 
 
 def test_many_sub_calls_are_counted_and_the_first_are_shown(
@@ -83,7 +85,7 @@ def test_turns_of_a_session_stand_in_one_notebook(run: Any) -> None:
     nbformat.validate(notebook)
     assert len(cells_with(notebook, "rlm-title")) == 2
     assert notebook["metadata"]["rlm_jupyter"]["session_id"] == "session-1"
-    assert [cell["execution_count"] for cell in notebook["cells"] if cell["cell_type"] == "code"] == [1, 2, 3, 4]
+    assert [cell["execution_count"] for cell in cells_with(notebook, "role-code")] == [1, 2, 3, 4]
 
 
 def test_a_run_under_way_can_be_shown_at_any_event(run: Any) -> None:

@@ -6,6 +6,7 @@ import { count } from '../../model/format';
 import type { RunModel } from '../../model/run';
 import type { Span } from '../../model/span';
 import { useSurroundings } from '../surroundings';
+import { AllDescribed } from './described';
 import { Failure } from './failure';
 import { LongText } from './long';
 import { Markdown } from './rendered';
@@ -13,32 +14,9 @@ import { Nothing, Pairs, Section } from './section';
 
 type RunStart = components['schemas']['RunStart'];
 type RunEnd = components['schemas']['RunEnd'];
-type ContextRecord = components['schemas']['ContextRecord'];
 
 function asText(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
-}
-
-function Contexts({ contexts }: { contexts: readonly ContextRecord[] }): ReactElement {
-  const { trans } = useSurroundings();
-  return (
-    <>
-      {contexts.map((context, index) => {
-        const size =
-          context.size === null ? '' : `${count(context.size)} ${context.unit ?? ''}`.trim();
-        return (
-          <Section
-            key={index}
-            title={trans.__('Context %1', context.name)}
-            note={[context.type, size].filter(Boolean).join(' · ')}
-            copy={context.preview || undefined}
-          >
-            {context.preview && <LongText text={context.preview} />}
-          </Section>
-        );
-      })}
-    </>
-  );
 }
 
 /** What the answer of a run is, in full where the server has it. */
@@ -99,7 +77,10 @@ export function Asked({ run, span }: { run: RunModel; span: Span }): ReactElemen
         <LongText text={question} />
       </Section>
       <Answer run={run} span={span} />
-      <Contexts contexts={start.contexts ?? []} />
+      <AllDescribed
+        values={start.contexts ?? []}
+        titleOf={({ name }) => trans.__('Context %1', name)}
+      />
       <Section
         title={trans.__('Settings')}
         copy={() => settings.map(([name, value]) => `${name}: ${value}`).join('\n')}

@@ -5,12 +5,13 @@ import type { components } from '../../api/generated';
 import * as format from '../../model/format';
 import { type Span, totalTime } from '../../model/span';
 import { useSurroundings } from '../surroundings';
+import { AllDescribed, type ContextRecord } from './described';
 import { Failure } from './failure';
 import { Highlighted } from './highlighted';
 import { LongText } from './long';
 import { Outputs, textOf } from './output';
 import { Nothing, Section } from './section';
-import { type Changes, Variables } from './variables';
+import { changed, type Changes, Variables } from './variables';
 
 type CodeStart = components['schemas']['CodeStart'];
 type CodeEnd = components['schemas']['CodeEnd'] & { changes?: Changes };
@@ -23,6 +24,11 @@ export function codeOf(span: Span): string {
 /** What a block or a run changed in the namespace. */
 export function changesOf(span: Span): Changes {
   return (span.end?.payload as CodeEnd | undefined)?.changes ?? {};
+}
+
+/** The variables that a block read and that its run did not make, as they were before it. */
+export function inputsOf(span: Span): readonly ContextRecord[] {
+  return (span.start.payload as CodeStart).inputs ?? [];
 }
 
 /** The code that ran, and the model's own where the user put other code in its place. */
@@ -90,7 +96,15 @@ export function Output({ span }: { span: Span }): ReactElement {
   );
 }
 
-/** The names that a block changed. */
+/** The names that a block read and changed. */
 export function BlockVariables({ span }: { span: Span }): ReactElement {
-  return <Variables changes={changesOf(span)} />;
+  const { trans } = useSurroundings();
+  const inputs = inputsOf(span);
+  const changes = changesOf(span);
+  return (
+    <>
+      <AllDescribed values={inputs} titleOf={({ name }) => trans.__('Read: %1', name)} />
+      {(inputs.length === 0 || changed(changes) > 0) && <Variables changes={changes} />}
+    </>
+  );
 }

@@ -1,7 +1,7 @@
 /** Which tabs a span has. */
 import type { Tab } from '../../model/panel';
 import type { Span } from '../../model/span';
-import { changesOf } from './block';
+import { changesOf, inputsOf } from './block';
 import { changed } from './variables';
 
 /** The tabs in their order. */
@@ -20,7 +20,9 @@ export function blocksOf(iteration: Span): Span[] {
 function blocksHave(iteration: Span): Tab[] {
   const blocks = blocksOf(iteration);
   const tabs: Tab[] = blocks.length > 0 ? ['code', 'output'] : [];
-  return blocks.some(block => changed(changesOf(block)) > 0) ? [...tabs, 'variables'] : tabs;
+  const isTold = (block: Span): boolean =>
+    changed(changesOf(block)) > 0 || inputsOf(block).length > 0;
+  return blocks.some(isTold) ? [...tabs, 'variables'] : tabs;
 }
 
 /** The tabs that a span has something for. */

@@ -1,0 +1,1 @@
+"""Traces in files: logs, recordings and notebooks, opened whatever they hold."""

@@ -1,0 +1,1 @@
+"""Trace notebooks, which are written beside the user's and never over anything of his."""
