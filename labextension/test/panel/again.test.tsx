@@ -90,6 +90,7 @@ test('why the formats cannot be listed is told, and they are asked for again', a
 
 test('a run that was cut is resumed, and replayed', async () => {
   await openCut();
+  await scene.until(() => screen.queryByRole('button', { name: 'Resume' }) !== null);
   const resume = screen.getByRole('button', { name: 'Resume' });
   expect(resume.title).toContain('not sent, or paid for, again');
   fireEvent.click(resume);
@@ -114,8 +115,10 @@ test('one that is under way is neither, and one that answered is only replayed',
 test('from a run that was cut a link leads to the one that goes on with it', async () => {
   await openCut(one('later', null, { resumes: 'r' }));
   await scene.until(() => scene.model.notebook!.runs.length === 2);
+  const further = { name: 'The run that goes on with this one' };
+  await scene.until(() => screen.queryByRole('button', further) !== null);
   expect(screen.queryByRole('button', { name: 'Resume' })).toBeNull();
-  const link = screen.getByRole('button', { name: 'The run that goes on with this one' });
+  const link = screen.getByRole('button', further);
   expect(link.textContent).toMatch(/resumed at .*: running/);
   fireEvent.click(link);
   expect(scene.model.run?.runId).toBe('later');
@@ -124,7 +127,9 @@ test('from a run that was cut a link leads to the one that goes on with it', asy
 test('and from that one back', async () => {
   const runs = [one('r', 'ok', { resumes: 'earlier' }), one('earlier', 'limit', { began: 60 })];
   scene = await Scene.open({ events: EVENTS, runs });
-  const link = screen.getByRole('button', { name: 'The run that this one goes on with' });
+  const back = { name: 'The run that this one goes on with' };
+  await scene.until(() => screen.queryByRole('button', back) !== null);
+  const link = screen.getByRole('button', back);
   expect(link.textContent).toContain('goes on with the run of');
   fireEvent.click(link);
   expect(scene.model.run?.runId).toBe('earlier');
