@@ -43,11 +43,6 @@ class EarlierCall:
         self.reply = reply
 
     @property
-    def purpose(self) -> str:
-        """What the model was called for."""
-        return self.start.purpose
-
-    @property
     def start(self) -> ModelCallStart:
         """What the model was sent."""
         return cast(ModelCallStart, self.span.start.payload)

@@ -18,6 +18,7 @@ import types
 import zlib
 import zoneinfo
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -97,7 +98,7 @@ def test_the_same_set_is_the_same_text_in_any_order() -> None:
 
 
 def test_numpy_comes_back() -> None:
-    numpy = pytest.importorskip("numpy")
+    numpy: Any = import_module("numpy")
     arrays = [numpy.arange(6, dtype="<i2").reshape(2, 3).T, numpy.array(["a", "bc\u20ac"]), numpy.array(3.5)]
     arrays += [numpy.zeros((0, 5)), numpy.array([b"ab", b"c"]), numpy.array(["2020-01-01", "NaT"], "M8[D]")]
     arrays += [numpy.array([True, False]), numpy.array([1 + 2j, numpy.nan])]
@@ -112,7 +113,7 @@ def test_numpy_comes_back() -> None:
 
 
 def test_tables_come_back() -> None:
-    pandas = pytest.importorskip("pandas")
+    pandas: Any = import_module("pandas")
     days = pandas.date_range("2024-01-01", periods=3)
     frame = pandas.DataFrame(
         {
