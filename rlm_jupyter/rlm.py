@@ -74,9 +74,10 @@ class RLM:
     nothing. The same prompt twice in a batch is asked once, too: for several answers to it, number the prompts.
 
     ``compaction`` sums the conversation up when it takes ``compaction_threshold_pct`` of the model's window, which is
-    known for common models and otherwise ``context_window``, in tokens. ``orchestrator=False`` leaves out of the system
-    prompt how to divide the work. ``verbose`` prints a line for each step, and ``logger`` (an ``RLMLogger``) is told of
-    all of them. ``depth`` is that of this run, where it is part of a tree of the caller's own.
+    known for common models and otherwise ``context_window``, in tokens. That also bounds the pieces that the model is
+    told to cut large material into; ``orchestrator=False`` leaves out how to divide the work. ``verbose`` prints a line
+    for each step, and ``logger`` (an ``RLMLogger``) is told of all of them. ``depth`` is that of this run, where it is
+    part of a tree of the caller's own.
 
     ``record_limit`` is how many characters of values, as they are written, one trace holds in full, so that it can be
     played again where they are not: the contexts, and the variables that code reads and did not make. What does not fit
@@ -189,6 +190,7 @@ class RLM:
             sampling=dict(sampling_args or {}),
             secrets=(*models.secrets, *(secret for each in secrets for secret in each)),
             compaction=chosen_compaction(models.root.name, compaction_threshold_pct, context_window, wanted=compaction),
+            window=context_window,
             depth=depth,
             record_limit=checked_record_limit(record_limit),
         )

@@ -39,7 +39,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "tools": {"subprocess": "a tool works on copies of what it refers to"},
     "values": {"subprocess": "`locals` and `variables()` hold summaries of values"},
 }
-"""Where a behaviour is another one, and which: the sentences of docs/environments.md."""
+"""Where a behaviour is another one, and which: the sentences of docs/guides/environments.md."""
 
 Row: TypeAlias = "Callable[[Place], None] | Callable[[Place], Coroutine[Any, Any, None]]"
 

@@ -26,6 +26,7 @@ T = TypeVar("T")
 # The comm belongs to no cell, as the extension's own does: what it is told goes where the server sends it.
 _COMM = """
 import json, threading, uuid
+import ipykernel
 from comm.base_comm import BaseComm
 
 class Comm(BaseComm):
@@ -40,7 +41,8 @@ class Comm(BaseComm):
             self.send({**HELLO, "load_id": uuid.uuid4().hex})
 
 heard = []
-HELLO = {"type": "hello", "protocol": 1, "load_id": "0123abcd", "version": "0.1", "reach": "subshell"}
+REACH = "subshell" if ipykernel.version_info >= (7,) else "control"
+HELLO = {"type": "hello", "protocol": 1, "load_id": "0123abcd", "version": "0.1", "reach": REACH}
 kernel = get_ipython().kernel
 kernel.control_handlers.setdefault("comm_msg", kernel.comm_manager.comm_msg)
 

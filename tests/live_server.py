@@ -132,7 +132,7 @@ class LiveServer:
 
     def start(self, port: int | None = None) -> LiveServer:
         """Start the process and wait until it answers, and the extension has begun; on a free port, or on this one."""
-        self.port = port or _free_port()
+        self.port = port or free_port()
         program = [sys.executable, "-m", {"server": "jupyter_server", "lab": "jupyterlab"}[self._command]]
         options = [
             "--no-browser",
@@ -245,7 +245,8 @@ class LiveServer:
             kernel.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens at."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])

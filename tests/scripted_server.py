@@ -95,10 +95,11 @@ class ScriptedServer:
     """Answers chat completions as a script says: a function of the request, or one reply after the other.
 
     It listens at ``port``, or at a free one; Azure's addresses are answered too. A request that the script has no reply
-    for is answered with 400, and the ``with`` block then raises.
+    for is answered with 400, and the ``with`` block then raises. What is posted to the paths ``also`` is taken and
+    thrown away.
     """
 
-    def __init__(self, script: Script, port: int = 0) -> None:
+    def __init__(self, script: Script, port: int = 0, also: Sequence[str] = ()) -> None:
         self.requests: list[ChatRequest] = []
         self.in_flight = 0
         self.max_in_flight = 0
@@ -106,6 +107,7 @@ class ScriptedServer:
         self.port = 0
         self._script = script
         self._port = port
+        self._also = also
         self._failure: BaseException | None = None
         self._changed = threading.Condition()
         self._ready: threading.Event = threading.Event()
@@ -166,6 +168,8 @@ class ScriptedServer:
         application = web.Application(client_max_size=2**30)
         application.router.add_post("/v1/chat/completions", self._answer)
         application.router.add_post("/openai/deployments/{deployment}/chat/completions", self._answer)
+        for path in self._also:
+            application.router.add_post(path, _throw_away)
         runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", self._port, backlog=1024)
@@ -217,6 +221,11 @@ class ScriptedServer:
             self._failure = error
             return Reply(f"The script failed at request {chat.number}: {error!r}", status=400)
         return Reply(reply) if isinstance(reply, str) else reply
+
+
+async def _throw_away(request: web.Request) -> web.Response:
+    await request.read()
+    return web.Response()
 
 
 def _refusal(reply: Reply) -> web.Response:

@@ -16,6 +16,7 @@ class Terminal:
     """Runs the command in a folder of its own; no key and no model of this machine's user is known there."""
 
     def __init__(self, folder: Path) -> None:
+        self.command = [sys.executable, "-m", "rlm_jupyter.cli"]
         self.folder = folder / "work"
         self.config = folder / "config"
         for made in (self.folder, self.config):
@@ -27,7 +28,7 @@ class Terminal:
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Return what came of the command, whose standard streams are no terminals."""
         return subprocess.run(
-            [sys.executable, "-m", "rlm_jupyter.cli", *arguments],
+            [*self.command, *arguments],
             cwd=self.folder,
             env=self.environment,
             input=stdin,

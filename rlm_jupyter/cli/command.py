@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NoReturn
 
 from jupyter_core.application import JupyterApp
@@ -42,6 +44,8 @@ class Command(JupyterApp):
     config_file_name = _CONFIG
     failure = FAILED
     """How it exits when it cannot do its work."""
+    runs_code = False
+    """Whether it executes code, which then finds the modules of the working folder."""
 
     def start(self) -> None:
         """Do what was asked, and say what came of it."""
@@ -50,6 +54,8 @@ class Command(JupyterApp):
             sys.stdout.reconfigure(
                 errors="backslashreplace"
             )  # half a character has no bytes, nor all others everywhere
+        if self.runs_code:
+            _find_modules_here()
         try:
             self.work()
             sys.stdout.flush()
@@ -105,6 +111,14 @@ class Group(Command):
         which = f"There is no {said!r}." if said else "Which one?"
         named = f"{self.name.replace('-', ' ')} {{{'|'.join(self.subcommands)}}}"
         self.misused(f"{which} {named}")
+
+
+def _find_modules_here() -> None:
+    """Have code find the working folder's modules, as in a kernel: a script that was installed does not look there."""
+    with contextlib.suppress(OSError):  # the folder was deleted
+        here = str(Path.cwd())
+        if here not in sys.path and not getattr(sys.flags, "safe_path", False):
+            sys.path.append(here)
 
 
 def leave_pipe() -> NoReturn:

@@ -27,6 +27,7 @@ class ReplayApp(TraceCommand):
         "something differs, and with 2 when it cannot be replayed."
     )
     failure = USAGE
+    runs_code = True
     examples = "jupyter rlm trace replay run.jsonl --context=contracts/"
     context = List(
         Unicode(), config=True, help="The context, as it was given to the run, where the recording does not hold it."

@@ -47,6 +47,7 @@ class RunApp(Command):
         "is executed on this machine, as you. Exits with 0 when there is an answer, 1 when the run failed, 2 when it "
         "could not begin, 130 when it was interrupted."
     )
+    runs_code = True
     examples = """
         jupyter rlm run "Which contract ends first?" --context contracts/ --model=gpt-5-mini
         git log | jupyter rlm run "Who works on the parser?" --context=- --model=ollama:qwen3:8b
@@ -58,7 +59,11 @@ class RunApp(Command):
         help="A file, a folder, or - for the standard input; may be given several times, and with several paths.",
     )
     model = Unicode("", config=True, help="The model, as %%rlm takes it: gpt-5-mini, ollama:qwen3:8b, offline.")
-    backend = Unicode("", config=True, help="The backend: openai, azure, litellm, ollama, vllm, offline, ...")
+    backend = Unicode(
+        "",
+        config=True,
+        help="The backend that it is asked through, such as openai or ollama; the reference of settings lists all.",
+    )
     base_url = Unicode("", config=True, help="The address of the model's server.")
     sub_model = Unicode("", config=True, help="The model that answers the calls of model code; else the same one.")
     environment = Unicode("local", config=True, help="Where code runs: local, or ipython.")
@@ -70,6 +75,11 @@ class RunApp(Command):
     timeout = Float(0.0, config=True, help="Seconds that the run may take; 0: as long as it does.")
     budget = Float(0.0, config=True, help="US dollars that the run may cost; 0: whatever it does.")
     max_tokens = Integer(0, config=True, help="Tokens in and out that the run may use; 0: as many as it does.")
+    record_limit = Integer(
+        200_000,
+        config=True,
+        help="How many characters of values the trace holds in full, so that it can be replayed without them; 0: none.",
+    )
     cache = Bool(False, config=True, help="Whether replies that were paid for are kept, and not asked for again.")
     trace = Unicode(
         "", config=True, help="The file of the trace; without it, one in this folder, named by the question."
@@ -82,7 +92,7 @@ class RunApp(Command):
         **base_aliases,
         **{name.replace("_", "-"): f"RunApp.{name}" for name in (
             "context", "model", "backend", "base_url", "sub_model", "max_iterations", "max_depth", "timeout", "budget",
-            "max_tokens", "trace", "resume", "progress",
+            "max_tokens", "record_limit", "trace", "resume", "progress",
         )},
         ("env", "environment"): "RunApp.environment",
         "env-arg": "RunApp.environment_kwargs",
@@ -182,6 +192,7 @@ class RunApp(Command):
             other_backends=[below.backend] if below is not None else None,
             other_backend_kwargs=[below.backend_kwargs] if below is not None else None,
             cache=self.cache or None,
+            record_limit=self.record_limit,
             **limits,
         )
 

@@ -12,7 +12,7 @@ from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.core.plugins import load_plugin, plugin_names
 from rlm_jupyter.core.protocols import Client
 
-__all__ = ["GROUP", "Choice", "backend_names", "choose", "choose_below", "make_client"]
+__all__ = ["GROUP", "SERVERS", "Choice", "backend_names", "choose", "choose_below", "make_client"]
 
 GROUP = "rlm_jupyter.clients"
 """The entry-point group in which clients are registered."""
@@ -24,14 +24,14 @@ _NOTICE = (
 )
 
 # Servers that speak OpenAI's protocol, by the names that the field gives them. None: there is no usual address.
-_SERVERS: dict[str, str | None] = {
+SERVERS: dict[str, str | None] = {
     "lmstudio": "http://localhost:1234/v1",
     "ollama": "http://localhost:11434/v1",
     "openrouter": "https://openrouter.ai/api/v1",
     "vllm": None,
 }
 _NO_SERVERS = ("offline", "recorded")
-_PROTOCOL = {"azure", "openai", *_SERVERS}
+_PROTOCOL = {"azure", "openai", *SERVERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Choice:
 
 def backend_names() -> list[str]:
     """Return the names of the backends that can be used here."""
-    return sorted({*plugin_names(GROUP), *_SERVERS})
+    return sorted({*plugin_names(GROUP), *SERVERS})
 
 
 def choose(
@@ -107,8 +107,8 @@ def make_client(backend: str | None = None, backend_kwargs: Mapping[str, Any] | 
     choice = choose(given.get("model_name"), backend, given.get("base_url"))
     arguments = {**given, **choice.backend_kwargs}
     name = choice.backend
-    if name in _SERVERS and name not in plugin_names(GROUP):
-        arguments.setdefault("base_url", _SERVERS[name])
+    if name in SERVERS and name not in plugin_names(GROUP):
+        arguments.setdefault("base_url", SERVERS[name])
         for missing, option in (("base_url", "--base-url"), ("model_name", "--model")):
             if not arguments.get(missing):
                 msg = (

@@ -10,11 +10,11 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from rlm_jupyter.core.errors import ConfigurationError
 
-__all__ = ["Endpoint"]
+__all__ = ["KEYS", "OPENAI", "OWN_KEY", "Endpoint"]
 
-_OPENAI = "https://api.openai.com/v1"
-_KEYS = {"api.openai.com": "OPENAI_API_KEY", "openrouter.ai": "OPENROUTER_API_KEY"}
-_OWN_KEY = "RLM_JUPYTER_API_KEY"
+OPENAI = "https://api.openai.com/v1"
+KEYS = {"api.openai.com": "OPENAI_API_KEY", "openrouter.ai": "OPENROUTER_API_KEY"}
+OWN_KEY = "RLM_JUPYTER_API_KEY"
 _PLACEHOLDER = "none"  # servers without keys still want an Authorization header that is well-formed
 _SECRET_NAME = re.compile(r"auth|key|token|secret|passw|cookie|credential|signature", re.IGNORECASE)
 
@@ -53,7 +53,7 @@ class Endpoint:
 
         Raises ``ConfigurationError`` when the address cannot be used or its key is missing.
         """
-        split = _split(base_url or environ.get("OPENAI_BASE_URL") or _OPENAI)
+        split = _split(base_url or environ.get("OPENAI_BASE_URL") or OPENAI)
         host = split.netloc.rpartition("@")[2]
         provider = _provider(split)
         is_openai = provider == "api.openai.com"
@@ -154,7 +154,7 @@ def _split(base_url: str) -> SplitResult:
 def _provider(split: SplitResult) -> str | None:
     """Return the provider whose server this is; None for any other, and where the key would travel in the open."""
     host = (split.hostname or "").lower()
-    providers = [name for name in _KEYS if host == name or host.endswith(f".{name}")]
+    providers = [name for name in KEYS if host == name or host.endswith(f".{name}")]
     return providers[0] if providers and split.scheme == "https" else None
 
 
@@ -172,8 +172,8 @@ def _key_variable(provider: str | None, environ: Mapping[str, str], *, chosen: b
     not known to be OpenAI's and does not get OpenAI's key.
     """
     if provider:
-        return _KEYS[provider]
-    return _OWN_KEY if chosen or environ.get(_OWN_KEY) else "OPENAI_API_KEY"
+        return KEYS[provider]
+    return OWN_KEY if chosen or environ.get(OWN_KEY) else "OPENAI_API_KEY"
 
 
 def _key(

@@ -51,7 +51,7 @@ class OfflineClient:
 
 
 def reply_to(messages: Sequence[Message]) -> str:
-    """Return the offline model's reply to a conversation."""
+    """Return the offline extractor's reply to a conversation."""
     task_at = find_task(messages)
     if task_at is not None:
         return root_reply(messages, task_at)

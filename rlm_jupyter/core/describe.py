@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import reprlib
+import sys
 from array import array
 from collections import deque
 from collections.abc import Mapping, Sequence, Set
@@ -107,9 +108,7 @@ def describe(value: Any, limit: int = 600) -> ValueSummary:
         summary: ValueSummary = value
         return summary.cut(limit)
     kind = type(value)
-    name = kind.__qualname__
-    if kind.__module__ not in ("builtins", "__main__"):
-        name = f"{kind.__module__}.{name}"
+    name = _name(kind)
     picture = looks_like(value)
     if picture is not None:
         name = f"{name} ({picture})"
@@ -117,6 +116,16 @@ def describe(value: Any, limit: int = 600) -> ValueSummary:
         name = f"{name} (with images: llm_query can look at them)"
     size, unit = _size(value)
     return ValueSummary(name, size, unit, _clip(_preview(value, limit), limit) if limit else "")
+
+
+def _name(kind: type) -> str:
+    """Return a type's name, with its module; where its package has it too, as ``pandas.DataFrame``, with that."""
+    name, module = kind.__qualname__, str(kind.__module__)
+    if module in ("builtins", "__main__"):
+        return name
+    root = module.partition(".")[0]
+    package = getattr(sys.modules.get(root), "__dict__", {})
+    return f"{root}.{name}" if package.get(name) is kind else f"{module}.{name}"
 
 
 # Foreign code may raise anything wherever it is asked: a proxy even where isinstance() looks at its class.

@@ -85,7 +85,7 @@ _NO_CHILDREN = """\
 
 _DIVIDING = """\
 - Use code for what code can do (search, count, sort, parse) and `llm_query` for what needs reading. Cut large material
-  into pieces of up to about 100,000 characters and ask about all of them with one `llm_query_batched`; keep the answers
+  into pieces of up to about {piece} characters and ask about all of them with one `llm_query_batched`; keep the answers
   in a variable and combine them.
 """
 
@@ -94,6 +94,8 @@ _HISTORY = """\
   your summary. From then on `history` is the whole conversation up to there, a list of dicts with `role` and `content`.
   Keep findings in variables: they stay.
 """
+
+_PIECE = 100_000  # characters, which the models of today read well
 
 COMPACTION_REQUEST = """\
 This conversation has become too long to be carried on whole. Sum it up in plain text, for yourself, who will go on from
@@ -140,20 +142,26 @@ def system_prompt(
     children: bool = False,
     compaction: bool = False,
     orchestrator: bool = True,
+    window: int | None = None,
 ) -> str:
     """Return the system prompt; ``guide`` is what the environment says of itself.
 
     With ``children`` it says what ``rlm_query`` is for, and else that it is a plain call. With ``compaction`` it tells
     that the conversation may be summed up, and where it is found then. As an ``orchestrator`` the model is told how to
-    divide the work.
+    divide the work: into pieces that fit a ``window`` of so many tokens twice, where it is told.
     """
     lines = "".join(f"- `{tool.name}`: {tool.description}\n" for tool in tools)
     parts = {
         "children": _CHILDREN if children else _NO_CHILDREN,
         "history": _HISTORY if compaction else "",
-        "dividing": _DIVIDING if orchestrator else "",
+        "dividing": _DIVIDING.format(piece=f"{_piece(window):,}") if orchestrator else "",
     }
     return _SYSTEM.format(tools=lines, guide=guide, **parts).rstrip() + "\n"
+
+
+def _piece(window: int | None) -> int:
+    """Return how many characters a piece may have, of which a token takes about four."""
+    return _PIECE if window is None else min(_PIECE, max(1_000, window * 2 // 1_000 * 1_000))
 
 
 def first_message(  # noqa: PLR0913 - a part of the message each

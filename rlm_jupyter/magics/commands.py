@@ -322,5 +322,5 @@ COMMANDS: dict[str, Command] = {
     "save": Command("[PATH]", "writes the trace notebook, beside the notebook or where you say", _save),
     "cost": Command("", "shows what the last run, this session and this kernel have used, and what it cost", _cost),
     "models": Command("", "shows which model is asked, why, and how to choose another", _models),
-    "help": Command("", "shows this", _help),
+    "help": Command("", "lists the commands", _help),
 }

@@ -25,7 +25,8 @@ class Defaults(Magics):
         None,
         allow_none=True,
         config=True,
-        help="The client: 'openai' (any compatible server), 'offline', or a plugin's.",
+        help="The backend that a model is asked through: 'openai' (any compatible server), 'offline', or another one "
+        "that %rlm models lists.",
     )
     base_url = Unicode(
         None, allow_none=True, config=True, help="The address of an OpenAI-compatible server, such as a local Ollama."
@@ -96,7 +97,8 @@ class Defaults(Magics):
         None,
         allow_none=True,
         config=True,
-        help="How many tokens the model can read, for compaction; None: as it is known of common models.",
+        help="How many tokens the model can read, for compaction and for the size of the pieces that it is told to cut "
+        "large material into; None: as it is known of common models, and pieces of 100,000 characters.",
     )
     cache = Union(
         [Bool(), Unicode()],

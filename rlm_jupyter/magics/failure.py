@@ -28,7 +28,7 @@ def told_briefly(error: RLMError | InterruptedRun) -> RLMError | InterruptedRun:
     lines = [f"{type(error).__name__}: {message}"]
     if recorded is not None:
         lines += [f"The answer so far: {head_and_tail(recorded.answer, _ANSWER_LIMIT)}"] if recorded.answer else []
-        lines.append("What was done until then is in the trace: %rlm trace")
+        lines.append("What was done until then: %rlm trace. To go on from there, with other limits: %rlm resume")
     error._render_traceback_ = lambda: lines  # type: ignore[union-attr]  # the hook that IPython looks for
     return without_frames(error)
 

@@ -63,11 +63,11 @@ class RLMMagics(Defaults):
               "of the notebook, passed by reference. May be given more than once.")  # fmt: skip
     @argument("--vars", metavar="A,B", help="The only variables of the notebook that the model sees.")
     @argument("--sync", choices=SYNC, help="What is shared with the notebook.")
-    @argument("--model", help="The model to ask.")
-    @argument("--sub-model", metavar="MODEL", help="The model that calls below the root go to.")
-    @argument("--backend", help="The client to ask it through.")
-    @argument("--base-url", help="The address of an OpenAI-compatible server.")
-    @argument("--env", help="Where model code runs.")
+    @argument("--model", metavar="NAME", help="The model to ask.")
+    @argument("--sub-model", metavar="NAME", help="The model that calls below the root go to.")
+    @argument("--backend", metavar="NAME", help="The client to ask it through.")
+    @argument("--base-url", metavar="URL", help="The address of an OpenAI-compatible server.")
+    @argument("--env", metavar="NAME", help="Where model code runs.")
     @argument("--fresh", action="store_true", help="Ask without the conversation so far, and leave no turn in it.")
     @argument("--max-iterations", type=int, metavar="N", help="How many replies the root model may take.")
     @argument("--max-depth", type=int, metavar="N", help="0: a plain model call; 1: a run that works in code; "

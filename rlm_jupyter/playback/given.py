@@ -38,7 +38,7 @@ def check_inputs(records: Sequence[ContextRecord], given: Mapping[str, Any], lef
         values = ", ".join(f"{record.name!r}: VALUE" for record in missing)
         msg = (
             f"This code reads what is not in the recording: {told}. Pass it: play(..., values={{{values}}}). "
-            "A run that is asked with a larger record_limit keeps it."
+            "A run that is asked with a larger record_limit keeps plain values, arrays and data frames."
         )
         raise ConfigurationError(msg)
 

@@ -105,7 +105,7 @@ def _trace_of(
     if file is None:
         msg = (
             "The recording of this run is not in this notebook: the run is too large, or is not all here. Export it as "
-            'JSONL, from the sidebar or from its log, and play that: rlm_jupyter.play(file="run.jsonl").'
+            'JSONL, from the panel or from its log, and play that: rlm_jupyter.play(file="run.jsonl").'
         )
         raise ConfigurationError(msg)
     path = _found(file, shell)

@@ -136,6 +136,7 @@ class Preparation:
                 children=self._setup.may_recurse,
                 compaction=self._setup.compaction is not None,
                 orchestrator=prompting.orchestrator,
+                window=self._setup.window,
             )
         opening: list[Message] = [{"role": "system", "content": system}, *question.earlier]
         listing = self._listing()

@@ -48,5 +48,6 @@ def reconfigured(  # noqa: PLR0913 - as many as ``RLM.reconfigured`` has
         sampling=setup.sampling if sampling_args is None else dict(sampling_args),
         recursion=setup.recursion if below is None else replace(setup.recursion, sampling=dict(below)),
         compaction=compacted,
+        window=setup.window if context_window is None else context_window,
         record_limit=setup.record_limit if record_limit is None else checked_record_limit(record_limit),
     )

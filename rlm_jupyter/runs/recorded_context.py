@@ -29,7 +29,7 @@ def recorded_context(trace: Trace, start: RunStart, record: ContextRecord, *, ho
         named = f" (the notebook called it {record.expression})" if record.expression else ""
         msg = (
             f"The context of this run, {described(record)}{named}, is not in its trace in full. Pass it: {how}. "
-            "A run that is asked with a larger record_limit keeps it."
+            "A run that is asked with a larger record_limit keeps plain values, arrays and data frames."
         )
         raise ConfigurationError(msg) from error
 

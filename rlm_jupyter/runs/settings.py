@@ -111,7 +111,8 @@ class Setup:
     """All that an ``RLM`` was told. ``sampling`` goes to the model's API, ``secrets`` are kept out of every trace.
 
     ``depth`` is that of the run; of one that another run started (``below``), ``asked`` is the model that was named.
-    ``record_limit`` is how many characters of values the trace holds in full.
+    ``record_limit`` is how many characters of values the trace holds in full, ``window`` how many tokens a model of the
+    tree can read, where that was told.
     """
 
     models: Models
@@ -129,6 +130,7 @@ class Setup:
     below: bool = False
     asked: str | None = None
     compaction: Compaction | None = None
+    window: int | None = None
     record_limit: int = RECORD_LIMIT
 
     @property

@@ -121,11 +121,13 @@ def _plain(value: object) -> object:
 
 
 def _by_type(response_model: Any) -> tuple[dict[str, Any], _Read]:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import BaseModel, TypeAdapter, ValidationError
     from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
     if isinstance(response_model, str):  # pydantic would look for a type of that name in the code that calls it
         raise _no_type(response_model, "it is a string")
+    if isinstance(response_model, BaseModel):  # which some versions of pydantic take for its own type
+        raise _no_type(response_model, f"it is an object of the type {type(response_model).__name__}")
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(response_model)
         schema = adapter.json_schema()

@@ -256,6 +256,19 @@ class Trace:
         blob = self.blobs.get(digest) if digest is not None else None
         return shown_text(blob) if blob is not None else ""
 
+    def context(self) -> Any:
+        """Return the context that the run was asked about, a new object each time.
+
+        Raises ``LookupError`` when the trace does not hold it in full (``record_limit``), and ``ValueError`` when what
+        it holds is damaged.
+        """
+        from .values import recorded_value
+
+        if not self.run.contexts:
+            msg = "This run was asked about no context."
+            raise LookupError(msg)
+        return recorded_value(self, self.run.contexts[0])
+
     def to_markdown(self) -> str:
         """Return the trace as Markdown."""
         from .artifacts.markdown import to_markdown

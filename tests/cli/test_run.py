@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def script(request: ChatRequest) -> Reply | str:
     if not is_root(request):
         return request.prompt.upper()
     question = str(request.messages[1]["content"])
+    if "shop" in question:
+        return code("import shop_prices", "FINAL(shop_prices.price(context))")
     if "obeys" in question:
         return code(r"FINAL('\x1b]0;owned\x07half \ud83d')")
     if "fails" in question and step(request):
@@ -178,3 +181,17 @@ def test_a_context_is_a_text_a_folder_or_several(tmp_path: Path, capsys: pytest.
     (tmp_path / "empty").mkdir()
     with pytest.raises(ContextError, match="no text in the folder"):
         context_of([str(tmp_path / "empty")])
+
+
+def test_code_finds_modules_of_the_working_folder_and_the_trace_holds_what_its_limit_allows(terminal: Terminal) -> None:
+    terminal.command = [str(Path(sysconfig.get_path("scripts"), "jupyter-rlm"))]
+    module = terminal.folder / "shop_prices.py"
+    module.write_text("def price(text):\n    return 1234\n")
+    (terminal.folder / "long.txt").write_text("a walrus\n" * 5_000)
+    asked = ("run", "What is the price in the shop?", "--context=long.txt")
+    assert "1234" in terminal.says(0, *asked, "--trace=whole.jsonl")
+    assert "1234" in terminal.says(0, *asked, "--trace=less.jsonl", "--record-limit=0")
+    assert "same as recorded" in terminal.says(0, "trace", "replay", "whole.jsonl")
+    assert "record_limit" in terminal.says(2, "trace", "replay", "less.jsonl")
+    module.write_text("def price(text):\n    return 56789\n")
+    assert "56789" in terminal.says(1, "trace", "replay", "whole.jsonl")

@@ -37,6 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def here(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder, in which this process is, with nobody's configuration."""
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # a command that runs code appends the folder
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
     monkeypatch.setenv("JUPYTER_NO_CONFIG", "1")
     return folder
@@ -112,7 +113,7 @@ def test_two_runs_are_compared(here: Path) -> None:
 
 def test_files_are_checked(here: Path) -> None:
     assert says(0, "verify", "one.jsonl", "two.jsonl", "one.trace.ipynb").count("sound") == 3
-    told = says(1, "verify", "one.jsonl", "damaged.jsonl", "nowhere.jsonl")
+    told = says(2, "verify", "one.jsonl", "damaged.jsonl", "nowhere.jsonl")
     assert "could not be read" in told
     assert "cannot be opened" in told
     assert json.loads(says(1, "verify", "damaged.jsonl", "--json"))["damaged.jsonl"][0]["severity"] == "error"

@@ -41,7 +41,7 @@ def test_the_first_that_is_named_is_asked(asked: dict[str, str], environ: dict[s
     assert choose(**asked, environ=environ) == chosen
 
 
-def test_with_nothing_named_the_offline_model_answers_and_a_line_says_so() -> None:
+def test_with_nothing_named_the_offline_extractor_answers_and_a_line_says_so() -> None:
     choice = choose(environ={})
     assert (choice.backend, choice.backend_kwargs) == ("offline", {})
     assert choice.notice is not None

@@ -1,4 +1,4 @@
-"""The offline model: what it finds, how it goes about it, and what it does when there is nothing to find."""
+"""The offline extractor: what it finds, how it goes about it, and what it does when there is nothing to find."""
 
 from __future__ import annotations
 
@@ -284,7 +284,7 @@ class TestMoves:
 
     def test_it_says_that_it_is_no_language_model(self, rlm: RLM) -> None:
         completion = rlm.completion(BETA, root_prompt="Which contract ends first?")
-        assert "Found by the offline model, which matches words and does not reason" in completion.response
+        assert "Found by the offline extractor, which matches words and does not reason" in completion.response
 
     @pytest.mark.parametrize(("iterations", "says"), [(3, "Only the lessor"), (1, "the run ended before")])
     def test_it_answers_with_what_it_has_when_the_iterations_run_out(self, iterations: int, says: str) -> None:
@@ -338,6 +338,7 @@ class TestQuestionsWithoutAContext:
             ("Compute 2 ** 10 + 3 please", "`2 ** 10 + 3` is 1027."),
             ("Run `sum(range(5))`", "`sum(range(5))` is 10."),
             ("Compute `1 / 0`", "it failed: ZeroDivisionError: division by zero."),
+            ("Run `sizes = [len(name) for name in ('it', 'this')]`", "was run; `sizes` is [2, 4]."),
         ],
     )
     def test_plain_values_are_computed_and_code_is_run_on_demand(self, rlm: RLM, question: str, says: str) -> None:
@@ -377,7 +378,9 @@ class TestQuestionsWithoutAContext:
     def test_a_later_question_of_a_session_goes_to_the_last_context(self, rlm: RLM) -> None:
         session = rlm.start_session()
         session.chat("\n\n".join([*CONTRACTS, BETA]), root_prompt="Which contract ends first?")
-        assert BETA in session.chat("Who may terminate the contract with Beta early?").response
+        answer = session.chat("Who may terminate the contract with Beta early?")
+        assert BETA in answer.response
+        assert "session_context_0" in headline(answer), "and not the conversation about it"
 
 
 class TestLeaf:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from family import asked
 from scripted_server import ChatRequest, ScriptedServer
 from scripts import code, is_root, says
@@ -45,6 +47,21 @@ def test_without_children_the_plain_call_is_what_it_is_said_to_be() -> None:
         root, *leaves = server.requests
     assert PLAIN in root.messages[0]["content"]
     assert not any(is_root(leaf) for leaf in leaves)
+
+
+def test_pieces_fit_the_window_that_is_told() -> None:
+    told: list[str] = []
+
+    def model(request: ChatRequest) -> str:
+        told.append(request.messages[0]["content"])
+        return "FINAL(seen)"
+
+    with ScriptedServer(model) as server:
+        for window in (None, 8_192, 1_000_000):
+            with asked(server, context_window=window) as rlm:
+                rlm.completion("question")
+    pieces = [re.findall(r"up to about ([\d,]+) characters", each) for each in told]
+    assert pieces == [["100,000"], ["16,000"], ["100,000"]]
 
 
 def test_a_prologue_is_told_with_the_question_in_one_message() -> None:

@@ -1,4 +1,4 @@
-"""What a cell does in every environment: errors, displays, magics, output, time. See docs/environments.md."""
+"""What a cell does in every environment: errors, displays, magics, output, time. See docs/guides/environments.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole runs in every environment: conversations, limits, children, typed answers. See docs/environments.md."""
+"""Whole runs in every environment: conversations, limits, children, typed answers. See docs/guides/environments.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What code finds in every environment: contexts, histories, tools, answers, queries. See docs/environments.md."""
+"""What code finds in every environment: contexts, histories, tools, answers, queries (docs/guides/environments.md)."""
 
 from __future__ import annotations
 

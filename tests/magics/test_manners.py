@@ -56,7 +56,7 @@ def test_an_interrupt_is_told_of_briefly_and_holds_nothing_either(stage: Stage) 
     assert executed.traceback.splitlines() == [
         "InterruptedRun: The run was interrupted.",
         "The answer so far: half",
-        "What was done until then is in the trace: %rlm trace",
+        "What was done until then: %rlm trace. To go on from there, with other limits: %rlm resume",
     ]
     stage.kernel.ok("del table; gc.collect()")
     assert stage.kernel.value("held() is None")

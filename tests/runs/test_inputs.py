@@ -17,6 +17,7 @@ from rlm_jupyter.core.errors import ConfigurationError
 from rlm_jupyter.trace.schema import CodeStart, ContextRecord
 from rlm_jupyter.trace.trace import Trace
 from rlm_jupyter.trace.values import NotRecordedError, recorded_value
+from rlm_jupyter.trace.values.sources import names_in
 
 NOTEBOOK = """
 %load_ext rlm_jupyter
@@ -122,3 +123,39 @@ def test_what_does_not_fit_is_described_only(limit: int, kept: list[str]) -> Non
 def test_a_limit_that_is_none_is_refused_in_words(limit: Any) -> None:
     with pytest.raises(ConfigurationError, match="record_limit must be a whole number of characters"):
         RLM("offline", record_limit=limit)
+
+
+@pytest.mark.parametrize(
+    ("block", "read"),
+    [
+        (
+            "def count(words):\n    found = {}\n    return [found.get('seen') for each in words]\nFINAL(count(rows))",
+            ["rows"],
+        ),
+        ("FINAL([each for each in rows if (lambda found: found)(each)])", ["rows"]),
+        ("class Row:\n    seen = seen\nFINAL(Row.seen)", ["seen"]),
+        ("FINAL_VAR('seen')", ["seen"]),
+        ("FINAL('found' in globals())", ["found"]),
+        ("import sys\nFINAL(sys._getframe().f_globals['found'])", ["found"]),
+        ("FINAL((lambda: 0).__globals__['found'])", ["found"]),
+        ("space = __import__('__main__').__dict__\nFINAL(str(space.get('found')))", ["found"]),
+        ("from builtins import globals as space\nmine = space()\nFINAL(mine['found'])", ["found"]),
+        ("seen += 1\nFINAL(seen)", ["seen"]),
+        ("def more():\n    global seen\n    seen += 1\nmore()\nFINAL(1)", ["seen"]),
+        ("def more():\n    seen = 1\n    seen += 1\n    return seen\nFINAL(more())", []),
+        ("FINAL([each for each in [{'found': 1}] if each['found']])", ["found"]),
+        ("for each in [{}, {}]:\n    each['seen'] = each.get('found')\nFINAL(each)", []),
+    ],
+)
+def test_what_is_a_functions_own_or_the_key_of_something_else_is_not_read(block: str, read: list[str]) -> None:
+    tools = {"rows": [1, 2], "found": "the notebook's", "seen": 3}
+    with ScriptedServer(says(code(block))) as server, asked(server, custom_tools=tools) as rlm:
+        (told,) = inputs(trace_of(rlm.completion("go")))
+    assert [each.name for each in told if each.value is not None] == read
+
+
+def test_comprehensions_within_comprehensions_take_no_longer_each() -> None:
+    nested = "rows"
+    for depth in range(40):
+        nested = f"[x{depth} for x{depth} in {nested}]"
+    assert names_in(nested) == ["rows"]

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from family import family, trace_of
+from family import family, question, trace_of
 from scripted_server import ChatRequest, Reply, ScriptedServer
-from scripts import code, is_root, says
+from scripts import code, is_root, says, step
 
 from rlm_jupyter import RLM, RLMChatCompletion, RLMLogger
 from rlm_jupyter.core.errors import ClientError, ConfigurationError
@@ -72,6 +72,40 @@ def test_a_request_that_is_asked_more_often_than_it_was_gets_the_last_reply() ->
     with RLM("recorded", {"trace": first}) as rlm:
         assert rlm.completion("parent").response == "['reply 0', 'reply 1']"
         assert rlm.completion("parent").response == "['reply 1', 'reply 1']"
+
+
+def test_errors_in_code_are_found_whatever_the_number_of_their_repl() -> None:
+    parent = [code("1 / 0"), code("grown = rlm_query_batched(['a child', 'a child'])"), "FINAL_VAR(grown)"]
+    ends = iter(["FINAL(one)", "FINAL(two)"])
+
+    def script(request: ChatRequest) -> str:
+        if question(request) == "parent":
+            return parent[step(request)]
+        return next(ends) if step(request) else code("{}['k']")
+
+    first = recorded(script, max_depth=2, max_concurrent_subcalls=1)
+    assert first.response == "['one', 'two']"
+    for _ in range(2):
+        assert played({"trace": first}, max_depth=2, max_concurrent_subcalls=1).response == first.response
+
+
+TELLS = r"""
+head = 'Traceback (most recent call last):\n  File "<rlm 1 cell 1>", line 3, in pay\n'
+FINAL(llm_query_batched([f"{head}    total: {each} EUR\nError" + " word" * WORDS for each in (10, 99)]))
+"""
+
+
+@pytest.mark.parametrize("words", [1, 60_000])
+def test_prompts_that_differ_within_a_traceback_have_their_own_replies(words: int, tmp_path: Path) -> None:
+    def sub(request: ChatRequest) -> str:
+        return "ten" if "total: 10 EUR" in request.prompt else "many"
+
+    script, cache = says(code(TELLS.replace("WORDS", str(words))), sub=sub), str(tmp_path / "replies.sqlite")
+    first = recorded(script, cache=cache)
+    assert first.response == "['ten', 'many']"
+    assert any(blob.cut for blob in trace_of(first).blobs.values()) == (words > 1)
+    for what in ({"trace": first}, {"cache": cache, "model_name": "the-model"}):
+        assert played(what).response == first.response
 
 
 def test_a_run_with_two_models_is_played_by_one_client() -> None:

@@ -75,7 +75,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def stored_bytes(server: LiveServer) -> bytes:
     """Everything that the store's files hold, the journal too."""
-    return b"".join(path.read_bytes() for path in server.store.parent.iterdir())
+    return b"".join(path.read_bytes() for path in server.store.parent.rglob("*") if path.is_file())
 
 
 def test_a_run_with_no_browser_open_is_kept_and_written_down(site: Site) -> None:

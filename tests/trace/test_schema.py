@@ -35,7 +35,7 @@ def test_whoever_changes_what_was_published_changes_it_for_nobody_else() -> None
 
 def test_what_is_published_is_what_is_written(run: Any) -> None:
     text = (PUBLISHED / f"trace-{SCHEMA_VERSION}.json").read_text(encoding="utf-8")
-    assert text == published_schema(), "run make types"
+    assert text == published_schema(), "run make generate"
     validator = Draft202012Validator(json.loads(text))
     old = (Path(__file__).parent / "samples" / "trace-1.jsonl").read_text(encoding="utf-8")
     kinds = set()

@@ -19,7 +19,7 @@ export function panelCommands(options: CommandsOptions): Record<string, Command>
   return {
     [CommandIDs.showPanel]: {
       label: trans.__('Show the Runs of This Notebook'),
-      caption: trans.__('Show the recursive language model runs of the notebook in the sidebar'),
+      caption: trans.__('Show the recursive language model runs of the notebook in the panel'),
       icon: rlmIcon,
       execute: () => options.show()
     },

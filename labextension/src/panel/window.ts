@@ -5,7 +5,7 @@ import {
   useVirtualizer,
   type Virtualizer
 } from '@tanstack/react-virtual';
-import { type RefObject, useCallback, useEffect } from 'react';
+import { type RefObject, useCallback, useEffect, useRef } from 'react';
 
 import type { PanelModel } from '../model/panel';
 import type { Row } from '../model/rows';
@@ -63,8 +63,12 @@ export function useRowWindow(
   const follows = model.follow && run.state === 'live';
   // Rows that come above the chosen one must not pull the view along, unless it goes along with the run.
   const reason = follows ? at : at >= 0 && model.selected;
+  const before = useRef({ follows, selected: model.selected });
   useEffect(() => {
-    if (at >= 0) {
+    // Who scrolls away from what is chosen ends the following, and is not to be taken back there by that.
+    const isLeft = before.current.follows && !follows && before.current.selected === model.selected;
+    before.current = { follows, selected: model.selected };
+    if (at >= 0 && !isLeft) {
       virtualizer.scrollToIndex(at, { align: 'auto' });
     }
     // eslint-disable-next-line react-hooks/exhaustive-deps

@@ -1,4 +1,4 @@
-"""Words the offline model's answer: what was found and where it stands, and that no language model found it."""
+"""Words the offline extractor's answer: what was found and where it stands, and that no language model found it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["HELP", "compose"]
 Record: TypeAlias = Mapping[str, object]
 
 HELP = (
-    "This is the offline model: it is no language model, it can only look words up in a context that it is given. "
+    "This is the offline extractor: it is no language model, it can only look words up in a context that it is given. "
     "Give it one (`--context name`) and ask where something is defined or said, or use a language model: set "
     "OPENAI_API_KEY, or name a model with `--model` and, for a server of your own, `--base-url`."
 )
@@ -107,5 +107,5 @@ def _colophon(ranking: Ranking) -> str:
     best = ranking.passages[0] if ranking.passages else None
     weak = best is not None and not best.get("what") and _number(best["covers"]) < _WEAK
     match = " The match is weak: much of the question does not occur there." if weak else ""
-    note = "Found by the offline model, which matches words and does not reason; it read"
+    note = "Found by the offline extractor, which matches words and does not reason; it read"
     return f"({note} {excerpts}.{failed}{match})"

@@ -1,4 +1,4 @@
-"""What the offline model replies to a sub-call: the passages of the prompt that best match the question in it."""
+"""What the offline extractor replies to a sub-call: the passages of the prompt that best match the question in it."""
 
 from __future__ import annotations
 

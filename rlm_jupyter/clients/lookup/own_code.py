@@ -25,7 +25,8 @@ _PLAIN = (
 )
 _MOST_WORDS = 40
 _NOTE = (
-    " (The offline model ran the code in the question as it stands; it is no language model and writes none itself.)"
+    " (The offline extractor ran the code in the question as it stands; it is no language model and writes none "
+    "itself.)"
 )
 
 
@@ -46,7 +47,7 @@ def own_code(question: str, variables: Collection[str], *, may_ask: bool) -> str
     for text in [*_BACKTICKED.findall(question), found[1].replace("`", "")]:
         for code in _beginnings(_IN_WORDS.sub(r"\1 = \2", text.strip())):
             whole = code == text.strip().rstrip("?.!")
-            statement = _parsed(code)
+            statement = _cut_out(code)
             if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
                 if _is_plain(statement.value):
                     return _run(f"{code}\n", code, statement.targets[0].id)
@@ -71,9 +72,16 @@ def _parsed(code: str) -> ast.stmt | None:
         body = ast.parse(code).body
     except (SyntaxError, ValueError):
         return None
-    if len(body) != 1 or any(isinstance(node, ast.Name) and is_function_word(node.id) for node in ast.walk(body[0])):
-        return None  # x = 500 in the
-    return body[0]
+    return body[0] if len(body) == 1 else None
+
+
+def _cut_out(code: str) -> ast.stmt | None:
+    """Return the statement that a piece of a sentence is, unless its names are the sentence's: x = 500 in the."""
+    statement = _parsed(code)
+    if statement is None:
+        return None
+    names = [node.id for node in ast.walk(statement) if isinstance(node, ast.Name)]
+    return None if any(is_function_word(name) for name in names) else statement
 
 
 def _worth_computing(expression: ast.expr, variables: Collection[str], alone: bool) -> bool:

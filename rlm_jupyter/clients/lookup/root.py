@@ -1,4 +1,4 @@
-"""The offline model as a root: reads the conversation so far, and makes the next move."""
+"""The offline extractor as a root: reads the conversation so far, and makes the next move."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ _LONG_QUESTION = 400  # characters; a longer one brings its own material
 _MANY = "_lookup_context"  # what several variables are searched as
 _STEP = re.compile(r"^# (look|ask|rank|answer|try):", re.MULTILINE)
 _LISTED = re.compile(r"^- `(\w+)`: (.*)$", re.MULTILINE)
+_CONTEXT = re.compile(r"(?:session_)?context_\d+")
 _ERROR = re.compile(r"^[\w.]*(?:Error|Exception|Interrupt|Exit)\b.*$", re.MULTILINE)
 
 
@@ -58,13 +59,15 @@ def read_task(message: str) -> Task:
         question=question.strip(),
         context=name[1] if name else "",
         material=name is not None and alone is None,
-        earlier=tuple(found[1] for found in _LISTED.finditer(context) if _worth_searching(found[2])),
+        earlier=tuple(found[1] for found in _LISTED.finditer(context) if _worth_searching(found[1], found[2])),
         variables=tuple(found[1] for found in _LISTED.finditer(variables)),
     )
 
 
-def _worth_searching(summary: str) -> bool:
-    """Whether a value is more than a short string, such as an earlier question."""
+def _worth_searching(name: str, summary: str) -> bool:
+    """Whether it is an earlier context, and no conversation, and more than a short string, such as a question."""
+    if not _CONTEXT.fullmatch(name):
+        return False
     size = re.match(r"str, ([\d,]+) characters$", summary)
     return size is None or int(size[1].replace(",", "")) > _LONG_QUESTION
 

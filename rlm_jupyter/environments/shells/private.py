@@ -119,7 +119,7 @@ class PrivateShell(InteractiveShell):
 
     def enable_gui(self, gui: Any = None) -> None:
         """Take a plotting backend that shows figures in the cell, and refuse those that open windows."""
-        if gui:
+        if gui and gui != "inline":  # which IPython names here before 8.24
             msg = f"There are no windows here: {gui!r} cannot be used. %matplotlib inline shows figures in the cell."
             raise UsageError(msg)
 

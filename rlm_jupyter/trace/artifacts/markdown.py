@@ -307,6 +307,6 @@ def _show(markdown: str) -> None:
     if getattr(shell, "kernel", None) is None:
         sys.stdout.write(markdown)
         return
-    from IPython.display import Markdown, display
+    from IPython.display import display
 
-    display(Markdown(markdown))
+    display({"text/markdown": markdown, "text/plain": markdown}, raw=True)

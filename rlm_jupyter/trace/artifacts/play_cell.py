@@ -115,6 +115,6 @@ def _absent(trace: Trace, reason: str) -> str:
     told = " ".join(reason.split())
     return (
         f"# The recording of this run is not in this notebook: {told}\n"
-        '# Export the run as JSONL, from the sidebar or from its log, and name that file here: file="run.jsonl".\n'
+        '# Export the run as JSONL, from the panel or from its log, and name that file here: file="run.jsonl".\n'
         f"import rlm_jupyter\n\nrlm_jupyter.play(run={trace.run_id!r})"
     )

@@ -6,9 +6,11 @@ import ast
 import importlib
 import linecache
 import re
+import symtable
 import sys
+from collections.abc import Iterator
 from types import BuiltinFunctionType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 __all__ = ["behind", "made_again", "names_in", "source_of", "sourced"]
 
@@ -18,6 +20,17 @@ _LONGEST = 200_000
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*){0,20}")
 _NAMED = (FunctionType, BuiltinFunctionType, type)
 _METACLASSES = frozenset({"abc", "enum", "pydantic._internal._model_construction"})
+_BY_NAME = frozenset(
+    "FINAL_VAR SHOW_VARS __dict__ __globals__ __main__ dir ev eval exec f_globals f_locals getattr globals locals "
+    "user_global_ns user_ns vars".split()
+)
+"""What finds a variable by a name that is given as a text."""
+
+_BY_KEY = frozenset({"get", "pop", "setdefault"})
+"""What finds, in a mapping, a value by a key that is given as a text."""
+
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -58,18 +71,101 @@ def behind(value: Any) -> str | None:
 
 
 def names_in(source: str) -> list[str]:
-    """Return the names that the source loads or quotes, each once, in order; of what does not parse, all its words."""
+    """Return the names that the source reads from its namespace, each once, in order; all its words if it is no Python.
+
+    The variables of its functions and comprehensions are not among them. What it quotes is, for that may be a name that
+    is looked up; unless it is the key of something that the source has bound itself, and that is no namespace.
+    """
     try:
-        tree = ast.parse(source)
+        nodes = list(_without_own(ast.parse(source)))
+        scoped = any(isinstance(each, _FUNCTIONS) for each in nodes)
+        shared = _shared(symtable.symtable(source, "<source>", "exec")) if scoped else None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return list(dict.fromkeys(re.findall(r"[^\W\d]\w*", source)))
+    keys = _keys(nodes)
     named: list[tuple[int, int, str]] = []
-    for each in ast.walk(tree):
-        if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Store):
-            named.append((each.lineno, each.col_offset, each.id))
-        elif isinstance(each, ast.Constant) and isinstance(each.value, str) and each.value.isidentifier():
-            named.append((each.lineno, each.col_offset, each.value))  # "rows" in globals()
+    for each in nodes:
+        read = each.target if isinstance(each, ast.AugAssign) else each  # total += 1
+        if isinstance(read, ast.Name):
+            stored = read is each and isinstance(read.ctx, ast.Store)
+            if not stored and (shared is None or read.id in shared):
+                named.append((read.lineno, read.col_offset, read.id))
+        elif isinstance(read, ast.Constant) and read not in keys and _is_identifier(read.value):
+            named.append((read.lineno, read.col_offset, read.value))  # "rows" in globals()
     return list(dict.fromkeys(name for _, _, name in sorted(named)))
+
+
+def _is_identifier(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and value.isidentifier()
+
+
+def _keys(nodes: list[ast.AST]) -> set[ast.AST]:
+    """Return what is plainly the key of something that these nodes have bound; nothing if they look up variables."""
+    bound: set[str] = set()
+    keys: list[tuple[ast.expr, ast.expr]] = []
+    for each in nodes:
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
+            bound.add(each.id)
+        elif isinstance(each, ast.arg):
+            bound.add(each.arg)
+        elif isinstance(each, ast.Subscript):
+            keys.append((each.value, each.slice))
+        elif isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.func.attr in _BY_KEY:
+            keys.extend((each.func.value, key) for key in each.args[:1])
+        if _name_of(each) in _BY_NAME:
+            return set()
+    return {key for value, key in keys if _root(value) in bound}
+
+
+def _name_of(node: ast.AST) -> Any:
+    """Return the name that a node reads, imports or quotes, as far as it does."""
+    for kind, part in ((ast.Name, "id"), (ast.Attribute, "attr"), (ast.alias, "name"), (ast.Constant, "value")):
+        if isinstance(node, kind):
+            return getattr(node, part)
+    return None
+
+
+def _root(node: ast.AST) -> str | None:
+    """Return the name that a chain of attributes, keys and calls begins with."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _without_own(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a tree, but the names that comprehensions bind, where they are read in them.
+
+    From Python 3.12 on, a table of symbols has these among those of the scope around.
+    """
+    waiting: list[tuple[ast.AST, frozenset[str]]] = [(tree, frozenset())]
+    while waiting:
+        node, own = waiting.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in own:
+            continue
+        yield node
+        if not isinstance(node, _COMPREHENSIONS):
+            waiting.extend((child, own) for child in ast.iter_child_nodes(node))
+            continue
+        first, targets = node.generators[0].iter, [each.target for each in node.generators]
+        named = (name for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
+        within = own | {name.id for name in named if isinstance(name.ctx, ast.Store)}
+        waiting.append((first, own))
+        parts = (part for each in (node, *node.generators) for part in ast.iter_child_nodes(each))
+        waiting.extend(
+            (part, within) for part in parts if part is not first and not isinstance(part, ast.comprehension)
+        )
+
+
+def _shared(table: symtable.SymbolTable) -> set[str]:
+    """Return the names of a scope, and of those within it, that are not a function's own."""
+    names: set[str] = set()
+    waiting = [table]
+    while waiting:
+        each = waiting.pop()
+        in_function = each.get_type() not in ("module", "class")
+        names.update(name.get_name() for name in each.get_symbols() if not in_function or name.is_global())
+        waiting.extend(each.get_children())
+    return names
 
 
 def made_again(name: str, told: Any, namespace: dict[str, Any]) -> Any:

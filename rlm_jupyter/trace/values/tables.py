@@ -99,7 +99,10 @@ def _array(array: Any, needs: _Needs) -> dict[str, Any]:
 def _zone(zone: Any) -> str:
     """Return the name by which pandas knows a time zone."""
     pandas, name = sys.modules["pandas"], str(zone)
-    if not ZONE.fullmatch(name) or pandas.DatetimeTZDtype("ns", name).tz != zone:
+    known = pandas.DatetimeTZDtype("ns", name).tz if ZONE.fullmatch(name) else None
+    # pandas 2 has zones of pytz: each is a class there, and a moment's own zone an object of it, for summer or winter.
+    same = known == zone or (type(zone).__module__ == "pytz.tzfile" and type(known) is type(zone))
+    if known is None or not same:
         msg = f"Times of the zone {name} are not written."
         raise ValueError(msg)
     return name

@@ -27,7 +27,7 @@ BATCHES = family(
 
 @pytest.fixture(scope="module")
 def traces() -> list[Trace]:
-    """Runs with batches, children and errors, one that failed, and one of the offline model."""
+    """Runs with batches, children and errors, one that failed, and one of the offline extractor."""
     found = []
     with ScriptedServer(BATCHES) as server, asked(server) as rlm:
         found.append(trace_of(rlm.completion("parent")))

@@ -15,7 +15,7 @@ from rlm_jupyter.trace.artifacts.new_file import write_new
 from rlm_jupyter.trace.schema import SpanEnd
 from rlm_jupyter.trace.trace import Trace
 
-EXPORTS = Path(__file__).parents[3] / "docs/exports.md"
+EXPORTS = Path(__file__).parents[3] / "docs/guides/exports.md"
 
 
 @pytest.mark.parametrize("name", FORMATS)
