@@ -1,6 +1,6 @@
 # Each target sets up what it needs in .venv, once. A machine needs Python 3.10 or newer, git and make.
 
-.PHONY: demo test lint types soak bench lab constraints clean
+.PHONY: demo test lint docs links generate recordings soak bench lab oldest dist sbom audit constraints clean
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
 
@@ -35,8 +35,15 @@ GENERATED := labextension/src/api/generated.ts
 PUBLISH = $(BIN)/python -m rlm_jupyter.trace.published >$(1)
 PUBLISHED = docs/schema/trace-$(shell sed -n 's/^SCHEMA_VERSION = //p' rlm_jupyter/trace/schema.py).json
 
-# Most tests wait for kernels and servers at times: half as many processes again as there are cores.
-WORKERS = $(shell echo $$(( ($$(nproc 2>/dev/null || echo 2) * 3 + 1) / 2 )))
+# The pages of the documentation that say what the code says of itself. $(1): where to.
+REFER = $(BIN)/python docs/from_code $(1)
+
+# Most tests wait for kernels and servers at times: half as many processes again as there are cores. A test of the browser
+# does so less: each process has a browser and a JupyterLab of its own.
+CORES = $(shell nproc 2>/dev/null || echo 2)
+# A file's tests run in one process, and files in the order of their names: those with few tests are not the quick ones.
+BY_FILE = --dist loadfile --no-loadscope-reorder
+WORKERS = $(shell echo $$(( ($(CORES) * 3 + 1) / 2 )))
 
 # Tests that failed beside others (1: of those that ran, some failed) are asked once more, by themselves: they have real
 # kernels, servers and clocks, and a machine may be busy. What fails alone has failed.
@@ -47,8 +54,8 @@ demo: .venv/dev  # answer two questions about the standard library in a real ker
 
 test: .venv/labextension .venv/litellm .venv/chromium  # run the tests: TypeScript, Python, the browser
 	$(JLPM) test
-	$(BIN)/python -m pytest --ignore tests/ui --numprocesses $(WORKERS) --dist loadfile || $(ONCE_MORE)
-	$(BIN)/python -m pytest tests/ui || $(ONCE_MORE)
+	$(BIN)/python -m pytest --ignore tests/ui --numprocesses $(WORKERS) $(BY_FILE) || $(ONCE_MORE)
+	$(BIN)/python -m pytest tests/ui --numprocesses $(CORES) $(BY_FILE) || $(ONCE_MORE)
 
 lint: .venv/dev $(MODULES)  # check style, types, import directions, what is generated, and the pinned versions
 	$(BIN)/ruff check
@@ -57,15 +64,31 @@ lint: .venv/dev $(MODULES)  # check style, types, import directions, what is gen
 	$(BIN)/lint-imports --no-logo
 	$(JLPM) lint
 	@$(call GENERATE,.venv/generated.ts)
-	@diff -u $(GENERATED) .venv/generated.ts >&2 || { echo "$(GENERATED) is not current: run make types." >&2; exit 1; }
+	@diff -u $(GENERATED) .venv/generated.ts >&2 || { echo "$(GENERATED) is not current: run make generate." >&2; exit 1; }
 	@$(call PUBLISH,.venv/schema.json)
-	@diff -u $(PUBLISHED) .venv/schema.json >&2 || { echo "$(PUBLISHED) is not current: run make types." >&2; exit 1; }
+	@diff -u $(PUBLISHED) .venv/schema.json >&2 || { echo "$(PUBLISHED) is not current: run make generate." >&2; exit 1; }
+	@$(call REFER,.venv/reference)
+	@diff -ru docs/reference .venv/reference >&2 || { echo "docs/reference is not current: run make generate." >&2; exit 1; }
 	@! grep -nE '://| @ ' constraints.txt tests/litellm.txt tests/benchmarks/peers/*.txt labextension/yarn.lock \
 		|| { echo "What pins versions (constraints.txt, yarn.lock, ...) must name no addresses." >&2; exit 1; }
 
-types: .venv/dev $(MODULES)  # write the TypeScript types of the server's answers, and the trace's schema, anew
+generate: .venv/dev $(MODULES)  # write anew what is made from the code: TypeScript types, the trace's schema, docs/reference
 	$(call GENERATE,$(GENERATED))
 	$(call PUBLISH,$(PUBLISHED))
+	$(call REFER,docs/reference)
+
+# Sphinx finds the command `jupyter`, and kernels find our Python, on the path. Each run of make reads all pages anew.
+SPHINX = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --jobs auto docs
+
+docs: .venv/dev  # build the documentation into build/docs; its notebooks are run
+	$(SPHINX) build/docs
+	@echo "Open build/docs/index.html"
+
+links: .venv/dev  # ask every address that the documentation links to; needs the network
+	$(SPHINX) build/links --builder linkcheck -D nb_execution_mode=off
+
+recordings: .venv/dev  # record the demos of docs/examples anew, after a change of what models are told
+	$(BIN)/python docs/examples/recordings/make.py
 
 soak: .venv/dev  # kill kernels 100 times and servers 20 times in the middle of runs; takes half an hour
 	RLM_JUPYTER_SOAK=20 $(BIN)/python -m pytest tests/server/test_kills.py tests/runs/test_resume_kills.py
@@ -73,31 +96,73 @@ soak: .venv/dev  # kill kernels 100 times and servers 20 times in the middle of 
 bench: .venv/bench .venv/peers/rlms/installed .venv/peers/dspy/installed  # measure beside PyPI's rlms and dspy
 	$(BIN)/python tests/benchmarks/run.py --write docs/benchmarks.md
 
+# The clone is the server's root: the examples link to the guides. OPTIONS are of `jupyter lab`, such as --allow-root.
 lab: .venv/lab  # open the examples in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir docs/examples
+	$(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/docs/examples/index.ipynb $(OPTIONS)
 
-# What litellm wants (boto3, which is for Bedrock, and with it an old python-dateutil; the newest certifi) is not to hold
-# back all the rest: it is pinned apart, without them.
+# What we name is the oldest that pyproject.toml allows, what that needs is new, and the old warns of the new. What speaks
+# of the newest is left out: pages, packages and browser, litellm, subshells (ipykernel 7), pydantic's wording of a schema.
+OLDEST ?= 3.10
+NOT_OLDEST = --ignore tests/docs --ignore tests/pages --ignore tests/release --ignore tests/ui \
+	--ignore tests/clients/test_litellm.py --ignore tests/server/test_link.py \
+	--deselect tests/server/test_reception.py::test_a_welcome_that_did_not_arrive_is_said_again \
+	--deselect tests/server/routes/test_openapi.py::test_the_server_is_well_after_all_that \
+	--deselect tests/trace/test_schema.py::test_what_is_published_is_what_is_written \
+	-W ignore::DeprecationWarning -W ignore::pytest.PytestUnraisableExceptionWarning
+oldest: .venv/labextension  # run the tests with the oldest Python and the oldest versions that pyproject.toml allows
+	$(BIN)/uv venv --quiet --clear --python $(OLDEST) .venv/oldest
+	HATCH_JUPYTER_BUILDER_SKIP_NPM=1 $(BIN)/uv pip install --quiet --python .venv/oldest/bin/python --link-mode copy \
+		--system-certs --resolution lowest-direct -e '.[test]'
+	PATH="$(CURDIR)/.venv/oldest/bin:$$PATH" .venv/oldest/bin/python -m pytest $(NOT_OLDEST) \
+		--numprocesses $(WORKERS) --dist loadfile \
+		|| { test $$? -eq 1 && .venv/oldest/bin/python -m pytest $(NOT_OLDEST) --last-failed; }
+
+dist: .venv/release  # build a source distribution, and the wheel from it, in dist; needs no Node
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+
+# What stands beside us in an environment that has nothing else: what `pip install rlm-jupyter` brings. SHIPPED is what is
+# installed there: the clone, or the wheel that is to be released.
+SHIPPED ?= -e .
+SHIP = .venv/shipped/bin/python
+sbom: .venv/release $(if $(filter -e,$(SHIPPED)),$(BUILT))  # list what a release brings, in build/sbom.cdx.json (CycloneDX)
+	@$(BIN)/python -m venv --clear --without-pip .venv/shipped
+	@export HATCH_JUPYTER_BUILDER_SKIP_NPM=1; \
+		$(BIN)/uv pip install --quiet --python $(SHIP) --link-mode copy --system-certs -c constraints.txt $(SHIPPED) \
+		|| $(BIN)/python -m pip --python $(SHIP) install --quiet -c constraints.txt $(SHIPPED)
+	@mkdir -p build
+	$(BIN)/cyclonedx-py environment $(SHIP) --pyproject pyproject.toml --mc-type library --output-file build/sbom.cdx.json
+	@$(SHIP) .ci/bundled.py build/sbom.cdx.json
+
+# With --strict, a package that cannot be looked up fails too: a service that does not answer is no clean bill.
+audit: sbom  # ask PyPI whether anything that a release brings is known to be vulnerable; needs the network
+	@$(BIN)/uv pip freeze --quiet --python $(SHIP) --exclude-editable | grep -v '^rlm-jupyter' >build/shipped.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement build/shipped.txt
+
+# What litellm wants (boto3, which is for Bedrock, and with it an old python-dateutil; the newest certifi; an old
+# importlib-metadata) is not to hold back all the rest: it is pinned apart, without them.
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --system-certs --no-emit-index-url --universal --no-annotate \
-	--no-header --python-version 3.10 --extra dev --extra bench --extra lab pyproject.toml
+	--no-header --python-version 3.10 --extra dev --extra bench --extra lab --extra release pyproject.toml
 COMPILE_PEER = $(BIN)/uv pip compile --quiet --upgrade --system-certs --no-emit-index-url --universal --no-annotate \
 	--no-header
 constraints: $(BIN)/uv  # pin the newest versions that fit pyproject.toml
 	$(COMPILE) --output-file constraints.txt
-	printf 'boto3\nbotocore\n' >.venv/excludes.txt && echo certifi >.venv/overrides.txt
+	printf 'boto3\nbotocore\n' >.venv/excludes.txt && printf 'certifi\nimportlib-metadata\n' >.venv/overrides.txt
 	$(COMPILE) --extra litellm -c constraints.txt --excludes .venv/excludes.txt --overrides .venv/overrides.txt \
 		--output-file .venv/litellm.txt
 	grep -vxFf constraints.txt .venv/litellm.txt >tests/litellm.txt
 	echo 'rlms[ipython]==0.1.3' | $(COMPILE_PEER) --python-version 3.11 - --output-file tests/benchmarks/peers/rlms.txt
 	echo 'dspy==3.4.1' | $(COMPILE_PEER) --python-version 3.10 - --output-file tests/benchmarks/peers/dspy.txt
 
-clean:  # remove all that was made here, .venv too
+clean:  # remove all that was made here, .venv and what the examples left too
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -rf labextension/node_modules labextension/.yarn labextension/lib labextension/dist labextension/*.tsbuildinfo
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf docs/examples/logs docs/examples/shop docs/examples/*.rlm docs/examples/*.trace*.ipynb
+	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +
 
 .venv/lab: $(BUILT)
-.venv/dev .venv/bench .venv/lab: .venv/%: $(BIN)/uv pyproject.toml constraints.txt
+.venv/dev .venv/bench .venv/lab .venv/release: .venv/%: $(BIN)/uv pyproject.toml constraints.txt
 	@echo "Installing rlm-jupyter with its $* tools into .venv"
 	@$(call INSTALL_US,-e '.[$*]')
 	@touch $@

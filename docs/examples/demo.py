@@ -1,8 +1,12 @@
-"""Runs quickstart.ipynb in a real kernel and says what came of it. Exits with 1 when an answer is wrong."""
+"""Runs a copy of quickstart.ipynb in a real kernel, in build/demo, and says what came of it.
+
+Exits with 1 when an answer is wrong.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -13,8 +17,9 @@ from nbclient import NotebookClient
 import rlm_jupyter
 from rlm_jupyter.trace.verify.file import verify_file
 
-HERE = Path(__file__).resolve().parent
-NOTEBOOK = HERE / "quickstart.ipynb"
+QUICKSTART = Path(__file__).resolve().parent / "quickstart.ipynb"
+FOLDER = Path(__file__).resolve().parents[2] / "build" / "demo"
+NOTEBOOK = FOLDER / QUICKSTART.name
 RUN = "application/vnd.rlm-jupyter.run+json"
 
 # What a right answer holds, by the cell that asks. There is one right answer to each.
@@ -31,11 +36,14 @@ MODES = {
 
 def main() -> int:
     """Execute the notebook, print a line per fact, and return the exit code."""
+    shutil.rmtree(FOLDER, ignore_errors=True)  # each demo has a trace of its own
+    FOLDER.mkdir(parents=True)
+    shutil.copy(QUICKSTART, NOTEBOOK)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     began = time.perf_counter()
     # A Jupyter server tells its kernels in this variable which notebook they belong to.
     quiet = ["--log-level=ERROR"]  # a word about TCP from the kernel is no fact of this demo
-    resources = {"metadata": {"path": str(HERE)}}
+    resources = {"metadata": {"path": str(FOLDER)}}
     client = NotebookClient(notebook, timeout=300, resources=resources, extra_arguments=quiet)
     client.execute(env={**os.environ, "JPY_SESSION_NAME": str(NOTEBOOK)})
     in_all = time.perf_counter() - began
@@ -69,7 +77,7 @@ def _text(output: nbformat.NotebookNode) -> str:
 
 
 def _trace() -> Path:
-    written = sorted(HERE.glob("quickstart.trace*.ipynb"), key=lambda path: path.stat().st_mtime)
+    written = sorted(FOLDER.glob("quickstart.trace*.ipynb"), key=lambda path: path.stat().st_mtime)
     if not written:
         msg = "No trace notebook was written beside the quickstart."
         raise SystemExit(msg)

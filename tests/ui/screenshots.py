@@ -30,16 +30,22 @@ FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 
 MOST_BYTES = 120_000
 
+FROM_THE_LEFT = "() => document.querySelectorAll('.cm-scroller').forEach(each => { each.scrollLeft = 0; })"
+"""Cells show how their lines begin, wherever the cursor is."""
+
 SETUP = """\
-%config RLMMagics.model = "gpt-5-mini"
+%config RLMMagics.model = "scripted-demo"
 %config RLMMagics.max_concurrent_subcalls = 24
 %config RLMMagics.max_depth = 2
-contracts = [f"Contract c-{number:04}: ends {2026 + number % 7}-0{1 + number % 9}-30." for number in range(144)]"""
+contracts = [
+    f"Contract c-{n:04}: ends {2038 - n // 12}-{12 - n % 12:02}-28."
+    for n in range(144)
+]"""
 
 ENDS = "Which contract ends first, and who may terminate it early?"
 PENALTIES = "How many contracts name a penalty?"
 CLAUSES = "Compare all termination clauses"
-CHILD = "Summarise how the oldest contracts can be terminated"
+CHILD = "Summarise how the contracts that end soonest can be terminated"
 
 NOTICE = "Either party may terminate it, with ninety days' notice."
 
@@ -71,15 +77,15 @@ class Model:
         elif ENDS in told:
             replies = [
                 "First I look at what there is.\n\n" + code("print(type(contracts), len(contracts))"),
-                "Each contract is asked for by itself; the oldest ones need a closer look.\n\n"
+                "Each contract is asked for by itself; those that end soonest need a closer look.\n\n"
                 + code(
                     "# one prompt per contract: end date, and who may end it",
                     "prompts = [f'When does it end?\\n\\n{text}' for text in contracts]",
                     "ends = llm_query_batched(prompts)",
-                    f"oldest = rlm_query('{CHILD}: ' + ' '.join(contracts[:3]))",
+                    f"soonest = rlm_query('{CHILD}: ' + ' '.join(contracts[-3:]))",
                     "min(ends)",
                 ),
-                f"**c-0143** ends first, on 30 January 2026. {NOTICE}\n\nFINAL(c-0143, on 30 January 2026. {NOTICE})",
+                f"**c-0143** ends first, on 28 January 2027. {NOTICE}\n\nFINAL(c-0143, on 28 January 2027. {NOTICE})",
             ]
         elif CLAUSES in told:
             replies = [
@@ -95,10 +101,11 @@ class Model:
     def _piece(self, request: ChatRequest) -> Reply:
         number = int(request.prompt.partition("c-")[2][:4] or 0)
         if number == 57:
-            return Reply("Rate limit reached for gpt-5-mini", status=400, delay=0.3)
+            return Reply("The prompt was refused by a filter.", status=400, delay=0.3)
         held = self.site.held if self.holds and number >= 120 else None
         took = 0.1 + number % 7 * 0.04
-        return Reply(f"c-{number:04}: ends 2026-01-30", delay=took, held=held, usage=_usage(190, 24, 0.00004))
+        ends = f"{2038 - number // 12}-{12 - number % 12:02}-28"
+        return Reply(f"{ends}: c-{number:04}", delay=took, held=held, usage=_usage(190, 24, 0.00004))
 
 
 def _usage(read: int, written: int, cost: float) -> dict[str, object]:
@@ -121,12 +128,13 @@ class Photographer:
     def take(self, name: str, part: str = "#rlm-jupyter-panel") -> None:
         """Write a picture of the panel, or of another part of the page, in as few bytes as its colours allow."""
         self.lab.page.mouse.move(5, 400)
+        self.lab.page.evaluate(FROM_THE_LEFT)
         shot = self.lab.page.locator(part).screenshot(animations="disabled")
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / f"{name}.png"
         image = Image.open(io.BytesIO(shot)).convert("RGB")
         for colours in (128, 64, 32):
-            image.quantize(colours, dither=Image.Dither.NONE).save(file, optimize=True)
+            image.quantize(colours, Image.Quantize.MAXCOVERAGE, 3, dither=Image.Dither.NONE).save(file, optimize=True)
             if file.stat().st_size <= MOST_BYTES:
                 break
         print(f"{file.name}: {file.stat().st_size / 1000:.0f} kB, {image.width} x {image.height}")
@@ -137,6 +145,7 @@ class Photographer:
         self.lab.start(path)
         self.lab.wait_for_kernel(path)
         self.lab.show_panel()
+        self.lab.command("application:toggle-left-area")
         expect(self.lab.panel.state).to_have_attribute("data-state", "no-runs")
         self.take("empty")
         self.lab.ran(0)
@@ -154,7 +163,7 @@ class Photographer:
         self.take("failed")
 
     def running(self) -> None:
-        """A run with sub-calls under way."""
+        """A run with sub-calls under way: the panel, and with its notebook in light and dark."""
         lab, panel = self.lab, self.lab.panel
         self.model.holds = True
         self.site.held.clear()
@@ -164,6 +173,9 @@ class Photographer:
         self._code_of_the_batch()
         self.take("running")
         self.take("notebook", "#main")
+        lab.theme("JupyterLab Dark")
+        self.take("notebook-dark", "#main")
+        lab.theme("JupyterLab Light")
 
     def finished(self) -> None:
         """The same run, once it has ended; in the dark, too, and in as little room as there may be."""

@@ -247,6 +247,11 @@ def test_follow_goes_with_the_run_until_the_user_scrolls(lab: Lab, site: Site, n
     running = panel.rows_of("subcall", status="running")
     expect(running).to_be_in_viewport()
     expect(panel.button("Follow")).to_have_attribute("aria-pressed", "true")
+    panel.tree.evaluate("tree => { tree.scrollTop = 0; tree.dispatchEvent(new WheelEvent('wheel', {bubbles: true})); }")
+    expect(panel.button("Follow")).to_have_attribute("aria-pressed", "false")
+    expect(panel.rows.first).to_be_in_viewport()  # it is not scrolled back to what was followed
+    panel.button("Follow").click()
+    expect(running).to_be_in_viewport()
     panel.tree.hover()
     lab.page.mouse.wheel(0, -100_000)
     expect(panel.button("Follow")).to_have_attribute("aria-pressed", "false")
